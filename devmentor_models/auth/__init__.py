@@ -1,0 +1,1 @@
+"""Users, sessions, tokens, teams and the audit trail: PostgreSQL schema ``auth``."""

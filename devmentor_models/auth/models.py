@@ -1,0 +1,265 @@
+"""Tables of the ``auth`` schema (requirement S2)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from devmentor_models.auth.enums import AuditEvent, TeamRole, UserRole
+from devmentor_models.kit.base import MutableRecord, PartitionedRecord, Record, pg_enum, tenant_fk
+from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.types import (
+    IpAddress,
+    Json,
+    LongText,
+    NormalizedVarchar,
+    Sha256,
+    Timestamp,
+    Varchar,
+)
+from devmentor_models.security import Grant, Security, owned_by
+from devmentor_models.security.declarations import Service
+
+SCHEMA = "auth"
+
+
+class User(MutableRecord):
+    """A person with an account. The root of every tenant: rows of a user cascade from here."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("email_key"),
+        UniqueConstraint("username_key"),
+        CheckConstraint("email LIKE '_%@_%'", name="email_has_at"),
+        Index("ix_users_created_at", "created_at"),
+        {"schema": SCHEMA, "comment": "Accounts; the tenant that every owned row belongs to"},
+    )
+    __security__: ClassVar = Security(
+        owned_by("id"),
+        grants=(Grant(Service.AUTH),),
+        audited=True,
+        redacted=("password_hash", "full_name"),
+    )
+
+    email: Mapped[str] = mapped_column(
+        NormalizedVarchar(255), comment="Address as the user wrote it, in Unicode NFC"
+    )
+    email_key: Mapped[str] = mapped_column(
+        Text,
+        Computed("lower(normalize(email, NFC))", persisted=True),
+        comment="Address in the form in which it is unique: NFC, lower case",
+    )
+    username: Mapped[str] = mapped_column(NormalizedVarchar(50), comment="Public name, in Unicode NFC")
+    username_key: Mapped[str] = mapped_column(
+        Text,
+        Computed("lower(normalize(username, NFC))", persisted=True),
+        comment="Public name in the form in which it is unique: NFC, lower case",
+    )
+    password_hash: Mapped[str] = mapped_column(LongText(), comment="Hash of the password, never the password")
+    role: Mapped[UserRole] = mapped_column(
+        pg_enum(UserRole, SCHEMA),
+        default=UserRole.USER,
+        server_default=UserRole.USER,
+        comment="What the user may do on the platform",
+    )
+    is_active: Mapped[bool] = mapped_column(
+        default=True, server_default=text("true"), comment="False: cannot log in"
+    )
+    email_verified_at: Mapped[datetime | None] = mapped_column(
+        Timestamp(), comment="When the address was proven to be the user's"
+    )
+    last_login_at: Mapped[datetime | None] = mapped_column(
+        Timestamp(), comment="When a session was last opened"
+    )
+    full_name: Mapped[str | None] = mapped_column(EncryptedText(200), comment="Real name, encrypted (PII)")
+    extra: Mapped[dict[str, Any]] = mapped_column(
+        "metadata",
+        Json(),
+        default=dict,
+        server_default=text("'{}'::jsonb"),
+        comment="Additional data without a column of its own",
+    )
+
+
+class UserSession(Record):
+    """One refresh token. Rotation makes a successor in the same family and spends this one (F2)."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index("ix_user_sessions_user_id", "user_id", "created_at"),
+        Index("ix_user_sessions_family_id", "family_id"),
+        Index(
+            "ix_user_sessions_live",
+            "user_id",
+            "expires_at",
+            postgresql_where=text("rotated_at IS NULL AND revoked_at IS NULL"),
+        ),
+        {"schema": SCHEMA, "comment": "Refresh tokens, one row each, in families of successors"},
+    )
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+    )
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose session this is"
+    )
+    family_id: Mapped[UUID] = mapped_column(comment="Shared by a login's token and all its successors")
+    token_hash: Mapped[bytes] = mapped_column(Sha256(), comment="SHA-256 of the refresh token")
+    expires_at: Mapped[datetime] = mapped_column(Timestamp(), comment="From when the token is refused")
+    rotated_at: Mapped[datetime | None] = mapped_column(
+        Timestamp(), comment="When the token was exchanged for its successor"
+    )
+    revoked_at: Mapped[datetime | None] = mapped_column(Timestamp(), comment="When the family was ended")
+    ip_address: Mapped[IPv4Address | IPv6Address | None] = mapped_column(
+        IpAddress(), comment="Client address at the time of issue"
+    )
+    user_agent: Mapped[str | None] = mapped_column(
+        Varchar(512), comment="Client software at the time of issue"
+    )
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+
+class _SingleUseToken(Record):
+    """A token that is mailed to a user and works once (F3)."""
+
+    __abstract__ = True
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose token this is"
+    )
+    token_hash: Mapped[bytes] = mapped_column(Sha256(), comment="SHA-256 of the token")
+    expires_at: Mapped[datetime] = mapped_column(Timestamp(), comment="From when the token is refused")
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp(), comment="When the token was used, once")
+
+
+class PasswordReset(_SingleUseToken):
+    """Permission to set a new password, mailed to the user."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index("ix_password_resets_user_id", "user_id", "created_at"),
+        {"schema": SCHEMA, "comment": "Single-use tokens that allow to set a new password"},
+    )
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+    )
+
+
+class EmailVerification(_SingleUseToken):
+    """Proof that an address is the user's, mailed to that address."""
+
+    __tablename__ = "email_verifications"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index("ix_email_verifications_user_id", "user_id", "created_at"),
+        {"schema": SCHEMA, "comment": "Single-use tokens that prove an e-mail address"},
+    )
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+    )
+
+    email: Mapped[str] = mapped_column(NormalizedVarchar(255), comment="The address that the token proves")
+
+
+class AuditEntry(PartitionedRecord):
+    """One security event or data change. Append-only; outlives the user, without the user's data."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_user_id", "user_id", "created_at"),
+        Index("ix_audit_log_actor_id", "actor_id", "created_at"),
+        Index("ix_audit_log_request_id", "request_id", postgresql_where=text("request_id IS NOT NULL")),
+        {
+            "schema": SCHEMA,
+            "comment": "Security events and data changes, append-only, partitioned by month",
+            "postgresql_partition_by": "RANGE (created_at)",
+        },
+    )
+    __security__: ClassVar = Security(
+        owned_by(),
+        grants=(
+            Grant(Service.AUTH, ("SELECT", "INSERT")),
+            *(Grant(service, ("INSERT",)) for service in Service if service is not Service.AUTH),
+        ),
+        append_only=True,
+    )
+
+    # No foreign keys: the trail outlives the rows that it speaks of.
+    user_id: Mapped[UUID | None] = mapped_column(comment="The user whom the event concerns; NULL once erased")
+    actor_id: Mapped[UUID | None] = mapped_column(comment="The user who acted; NULL for a service alone")
+    actor_name: Mapped[str | None] = mapped_column(Varchar(63), comment="The service that acted")
+    event: Mapped[AuditEvent] = mapped_column(pg_enum(AuditEvent, SCHEMA), comment="What happened")
+    table_name: Mapped[str | None] = mapped_column(Varchar(127), comment="schema.table of a data change")
+    row_id: Mapped[UUID | None] = mapped_column(comment="Key of the row that changed")
+    details: Mapped[dict[str, Any]] = mapped_column(
+        Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What else is known; no secrets"
+    )
+    request_id: Mapped[str | None] = mapped_column(Varchar(128), comment="Correlates with the services' logs")
+    ip_address: Mapped[IPv4Address | IPv6Address | None] = mapped_column(
+        IpAddress(), comment="Client address"
+    )
+    user_agent: Mapped[str | None] = mapped_column(Varchar(512), comment="Client software")
+
+
+class Team(MutableRecord):
+    """A group of users, owned by the one who made it (F8)."""
+
+    __tablename__ = "teams"
+    __table_args__ = (
+        UniqueConstraint("user_id", "id"),
+        Index("uq_teams_user_id_name", "user_id", text("lower(name)"), unique=True),
+        {"schema": SCHEMA, "comment": "Groups of users"},
+    )
+    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.AUTH),), audited=True)
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Who owns the team"
+    )
+    name: Mapped[str] = mapped_column(NormalizedVarchar(100), comment="Name, unique for its owner")
+    description: Mapped[str | None] = mapped_column(LongText(), comment="What the team is for")
+
+
+class TeamMember(Record):
+    """A user's membership in a team."""
+
+    __tablename__ = "team_members"
+    __table_args__ = (
+        tenant_fk("team_id", "auth.teams"),
+        UniqueConstraint("user_id", "team_id", "member_id"),
+        Index("ix_team_members_member_id", "member_id", "team_id"),
+        {"schema": SCHEMA, "comment": "Who belongs to which team"},
+    )
+    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.AUTH),), audited=True)
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Who owns the team"
+    )
+    team_id: Mapped[UUID] = mapped_column(comment="The team")
+    member_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="The user who belongs to it"
+    )
+    role: Mapped[TeamRole] = mapped_column(
+        pg_enum(TeamRole, SCHEMA),
+        default=TeamRole.MEMBER,
+        server_default=TeamRole.MEMBER,
+        comment="What the member may do in the team",
+    )

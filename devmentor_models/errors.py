@@ -1,0 +1,184 @@
+"""Every error this library raises, in one hierarchy.
+
+Catch `DevMentorError` for all of them. The docstring of a class says what happened and what to do
+about it, and is the message when the raiser has nothing more precise to say. No message ever quotes a
+stored or rejected value: logs must not reveal another tenant's e-mail address or somebody's token.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+from sqlalchemy.exc import DontWrapMixin
+
+
+class DevMentorError(Exception):
+    """Something went wrong in the DevMentor data layer."""
+
+    #: True when running the whole transaction again can succeed.
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or inspect.getdoc(type(self)))
+
+
+class ConfigurationError(DevMentorError):
+    """A setting is missing or contradictory; the message names it."""
+
+
+class EncryptionKeyMissing(ConfigurationError):
+    """An encrypted column was used without its key: set DEVMENTOR_ENCRYPTION_KEYS."""
+
+
+class DecryptionFailed(DevMentorError):
+    """A stored ciphertext fits no key of the ring, or was moved from another column."""
+
+
+class ActorMissing(DevMentorError):
+    """No actor is set on this transaction, so row security would hide every row.
+
+    Open it with ``db.begin(Actor.user(user_id))``, or give a plain session one with
+    ``bind_actor(session, actor)``.
+    """
+
+
+class ActorChanged(DevMentorError):
+    """A transaction keeps its actor: begin another transaction for another actor."""
+
+
+class NotFound(DevMentorError):
+    """No such row is visible to this actor."""
+
+    def __init__(self, entity: str, key: object = None) -> None:
+        self.entity = entity
+        self.key = key
+        suffix = f" with {key}" if isinstance(key, str) else f" {key}" if key is not None else ""
+        super().__init__(f"No {entity}{suffix} is visible to this actor.")
+
+
+class InvalidValue(DevMentorError, DontWrapMixin, ValueError):
+    """A value cannot be stored in its field; nothing was written.
+
+    Attributes:
+        field: ``schema.table.column``, or the name of the argument.
+        reason: What is wrong, without the value.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")
+
+
+class ConstraintViolation(DevMentorError):
+    """A database constraint refused the write.
+
+    Attributes:
+        constraint: Name of the constraint or unique index; None for NOT NULL.
+        table: ``schema.table``.
+        columns: The columns that the constraint speaks of.
+    """
+
+    verb: ClassVar[str] = "violates"
+
+    def __init__(self, constraint: str | None, table: str, columns: tuple[str, ...]) -> None:
+        self.constraint = constraint
+        self.table = table
+        self.columns = columns
+        what = f" ({', '.join(columns)})" if columns else ""
+        name = f" [{constraint}]" if constraint else ""
+        super().__init__(f"{table}{what}: {self.verb}{name}.")
+
+
+class UniqueViolation(ConstraintViolation):
+    """The value is taken already."""
+
+    verb = "already taken"
+
+
+class ForeignKeyViolation(ConstraintViolation):
+    """The row refers to one that does not exist for this tenant, or is still referred to."""
+
+    verb = "refers to a missing row, or is still referred to"
+
+
+class CheckViolation(ConstraintViolation):
+    """The row breaks a rule of its table."""
+
+    verb = "breaks a rule of the table"
+
+
+class ExclusionViolation(ConstraintViolation):
+    """The row collides with another one, such as an overlapping date range."""
+
+    verb = "collides with another row"
+
+
+class NotNullViolation(ConstraintViolation):
+    """A required column has no value."""
+
+    verb = "is required"
+
+
+class VersionConflict(DevMentorError):
+    """Somebody else changed or deleted the row since it was read: read it again, then decide."""
+
+
+class InsufficientCredits(DevMentorError):
+    """The project has fewer credits than were to be spent; nothing was spent."""
+
+
+class TokenInvalid(DevMentorError):
+    """The token is unknown, expired, revoked or used already."""
+
+
+class TokenReused(TokenInvalid):
+    """A refresh token was presented a second time, so its whole family has been revoked."""
+
+
+class PermissionDenied(DevMentorError):
+    """The database role or a row security policy does not allow this statement."""
+
+
+class TransactionConflict(DevMentorError):
+    """The transaction collided with a concurrent one (40001 or 40P01); running it again may succeed."""
+
+    retryable = True
+
+
+class ConnectionLost(DevMentorError):
+    """The connection broke before COMMIT was sent, so nothing was written."""
+
+    retryable = True
+
+
+class CommitUnknown(DevMentorError):
+    """The connection broke while COMMIT was in flight: it may or may not have taken effect.
+
+    Never retried blindly: look whether the work is there first, or make it idempotent.
+    """
+
+
+class PoolTimeout(DevMentorError):
+    """No connection came free in time: the pool is exhausted or the server unreachable."""
+
+
+class StatementTimeout(DevMentorError):
+    """The statement ran into statement_timeout or was cancelled."""
+
+
+class LockTimeout(DevMentorError):
+    """A lock was not to be had within lock_timeout."""
+
+
+class DatabaseError(DevMentorError):
+    """PostgreSQL refused a statement for a reason that has no class of its own.
+
+    Attributes:
+        sqlstate: PostgreSQL's five-character code.
+    """
+
+    def __init__(self, sqlstate: str | None, message: str) -> None:
+        self.sqlstate = sqlstate
+        super().__init__(f"{message} [{sqlstate}]" if sqlstate else message)

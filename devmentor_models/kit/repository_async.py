@@ -1,0 +1,143 @@
+"""The base of every repository: runs statements on one session, as its actor.
+
+A repository takes any session. One from ``db.begin(actor)`` has its actor already; a plain one is given an
+actor by `devmentor_models.bind_actor`. Repositories flush, never commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Executable, Result, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from devmentor_models.errors import ActorMissing, NotFound
+from devmentor_models.kit.base import Base
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
+from devmentor_models.kit.session import actor_of, translated
+from devmentor_models.security.actor import Actor
+
+M = TypeVar("M", bound=Base)
+T = TypeVar("T")
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of rows, counted up to a limit.
+
+    Attributes:
+        value: Rows counted.
+        capped: True when there are more rows than were counted.
+    """
+
+    value: int
+    capped: bool
+
+
+class AsyncRepository:
+    """Base of the repositories.
+
+    Args:
+        session: The session in whose transaction the repository takes part.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    @property
+    def actor(self) -> Actor:
+        """The actor of the session.
+
+        Raises:
+            ActorMissing: The session has none.
+        """
+        actor = actor_of(self.session.info)
+        if actor is None:
+            raise ActorMissing
+        return actor
+
+    @property
+    def user_id(self) -> UUID:
+        """The tenant: the user who acts, or on whose behalf a service acts.
+
+        Raises:
+            ActorMissing: The session has no actor, or a service that acts for no user.
+        """
+        actor = self.actor
+        if actor.user_id is None:
+            raise ActorMissing(
+                f"{actor.label} acts for no user: Actor.service(name, on_behalf_of=user_id) does."
+            )
+        return actor.user_id
+
+    async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Result[Any]:
+        """Execute any statement."""
+        with translated():
+            return await self.session.execute(statement, parameters)
+
+    async def _all(self, statement: Select[M], parameters: Parameters | None = None) -> Sequence[M]:
+        """Return every row's entity."""
+        return (await self._execute(statement, parameters)).scalars().all()
+
+    async def _find(self, statement: Select[M], parameters: Parameters | None = None) -> M | None:
+        """Return the only row's entity, or None."""
+        found: M | None = (await self._execute(statement, parameters)).scalars().one_or_none()
+        return found
+
+    async def _get(
+        self, statement: Select[M], parameters: Parameters | None = None, *, entity: str, key: object = None
+    ) -> M:
+        """Return the only row's entity.
+
+        Raises:
+            NotFound: No row.
+        """
+        found = await self._find(statement, parameters)
+        if found is None:
+            raise NotFound(entity, key)
+        return found
+
+    async def _page(
+        self,
+        statement: Select[M],
+        keys: Sequence[InstrumentedAttribute[Any]],
+        *,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        descending: bool = True,
+    ) -> Page[M]:
+        """Return one page of entities, by keyset; see `kit.pagination.after`."""
+        rows = await self._all(after(statement, keys, cursor=cursor, limit=limit, descending=descending))
+        return page_of(rows, keys, limit)
+
+    async def _count(self, statement: Select[Any], up_to: int) -> Count:
+        """Count rows, reading at most ``up_to`` of them and one more."""
+        rows = statement.order_by(None).limit(up_to + 1).subquery()
+        value: int = (await self._execute(select(func.count()).select_from(rows))).scalar_one()
+        return Count(min(value, up_to), value > up_to)
+
+    async def _add(self, entity: M) -> M:
+        """Insert one entity and return it with what the server filled in."""
+        self.session.add(entity)
+        await self._flush()
+        return entity
+
+    async def _add_all(self, entities: Sequence[M]) -> Sequence[M]:
+        """Insert entities, batched by SQLAlchemy into as few statements as their tables allow."""
+        self.session.add_all(entities)
+        await self._flush()
+        return entities
+
+    async def _flush(self) -> None:
+        """Send pending changes.
+
+        Raises:
+            VersionConflict: A changed row was changed by somebody else first.
+        """
+        with translated():
+            await self.session.flush()

@@ -1,0 +1,62 @@
+"""What a session carries for its repositories: the actor, and the translation of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from devmentor_models.errors import ActorChanged
+from devmentor_models.kit.translate import scrub, translate
+from devmentor_models.security.actor import Actor, context_sql
+
+#: Where a session keeps its actor, in ``session.info``.
+ACTOR_KEY = "devmentor.actor"
+
+
+def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
+    """Give a plain session its actor: every transaction it opens starts with the actor's context.
+
+    Sessions from ``db.begin(actor)`` have theirs already.
+
+    Raises:
+        ActorChanged: The session has another actor, or a transaction is open already. Objects that one
+            tenant loaded would be served to the next from the session's identity map.
+    """
+    bound = session.info.get(ACTOR_KEY)
+    if bound == actor:
+        return
+    if bound is not None or session.in_transaction():
+        raise ActorChanged
+    session.info[ACTOR_KEY] = actor
+    context = context_sql(actor)
+
+    def apply(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+        if not transaction.nested and context:
+            connection.exec_driver_sql(context)
+
+    event.listen(session.sync_session if isinstance(session, AsyncSession) else session, "after_begin", apply)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the library's errors instead of SQLAlchemy's, without the values that those quote."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        scrub(getattr(error, "orig", None))
+        raise ours from None
+
+
+def actor_of(info: dict[Any, Any]) -> Actor | None:
+    """Return the actor kept in a session's ``info``, if any."""
+    actor = info.get(ACTOR_KEY)
+    return actor if isinstance(actor, Actor) else None

@@ -1,0 +1,321 @@
+"""Column types that refuse what PostgreSQL or psycopg would mangle, naming the field.
+
+Each type checks a value twice: when it is assigned to a mapped attribute (so a bad value never enters a
+unit of work) and when it is bound to a statement (so Core statements are covered too). Both raise
+`InvalidValue` before anything is sent. The checks come from failures that were reproduced: NUL bytes and
+lone surrogates are errors deep inside the driver, ``infinity`` dates cannot be read back, a zero vector
+makes every cosine distance NaN.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+import unicodedata
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from pgvector import HalfVector
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import Date, DateTime, Dialect, LargeBinary, Numeric, String, Text
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
+from sqlalchemy.types import TypeDecorator
+
+from devmentor_models.errors import InvalidValue
+
+T = TypeVar("T")
+
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+MAX_JSON_DEPTH = 100
+MAX_HALFVEC_DIMENSIONS = 4000
+HALF_MAX = 65504.0
+#: Half of the smallest subnormal: anything up to here rounds to zero.
+HALF_ZERO = 2.0**-25
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class CheckedType(TypeDecorator[T]):
+    """Base of the checked types: remembers its column, so that an error can name it."""
+
+    cache_ok = True
+    _column: Any = None
+
+    def _set_parent(self, parent: Any, outer: bool = False, **kw: Any) -> None:
+        super()._set_parent(parent, outer, **kw)
+        self._column = parent
+
+    @property
+    def field(self) -> str:
+        """``schema.table.column``, or ``value`` for a type that stands alone."""
+        if self._column is None:
+            return "value"
+        table = getattr(self._column, "table", None)
+        return f"{table.fullname}.{self._column.name}" if table is not None else str(self._column.name)
+
+    def refuse(self, reason: str) -> InvalidValue:
+        """Make the error for this column."""
+        return InvalidValue(self.field, reason)
+
+    @abstractmethod
+    def check(self, value: Any) -> Any:
+        """Return the value to keep, or raise `InvalidValue`. None never arrives here."""
+
+    def to_database(self, value: Any) -> Any:
+        """Turn a checked value into what the driver sends."""
+        return value
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Check a value on its way into a statement."""
+        return None if value is None else self.to_database(self.check(value))
+
+
+def text_problem(value: str) -> str | None:
+    """Say why PostgreSQL cannot store this text, or return None."""
+    if "\x00" in value:
+        return "contains a NUL character"
+    if not value.isascii() and _SURROGATE.search(value):
+        return "contains a lone surrogate"
+    return None
+
+
+class Varchar(CheckedType[str]):
+    """``VARCHAR(n)``: at most n characters, never silently truncated."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def check(self, value: Any) -> str:
+        """Refuse non-strings, NUL, lone surrogates and over-long text."""
+        if not isinstance(value, str):
+            raise self.refuse(f"expects text, not {type(value).__name__}")
+        if problem := text_problem(value):
+            raise self.refuse(problem)
+        if len(value) > self.length:
+            raise self.refuse(f"is {len(value)} characters long; at most {self.length} fit")
+        return value
+
+
+class NormalizedVarchar(Varchar):
+    """``VARCHAR(n)`` kept in Unicode normal form C, for names that must be unique (trap: NFC is not NFD)."""
+
+    cache_ok = True
+
+    def check(self, value: Any) -> str:
+        """Normalise to NFC, trim, and refuse what `Varchar` refuses, control characters and emptiness."""
+        text = super().check(value)
+        text = unicodedata.normalize("NFC", text).strip()
+        if not text:
+            raise self.refuse("is empty")
+        if any(unicodedata.category(char) == "Cc" for char in text):
+            raise self.refuse("contains a control character")
+        return super().check(text)
+
+
+class LongText(CheckedType[str]):
+    """``TEXT``, up to 64 MiB of UTF-8."""
+
+    impl = Text
+    cache_ok = True
+
+    def check(self, value: Any) -> str:
+        """Refuse non-strings, NUL, lone surrogates and text over 64 MiB."""
+        if not isinstance(value, str):
+            raise self.refuse(f"expects text, not {type(value).__name__}")
+        if problem := text_problem(value):
+            raise self.refuse(problem)
+        if len(value) * 4 > MAX_TEXT_BYTES and len(value.encode()) > MAX_TEXT_BYTES:
+            raise self.refuse(f"is longer than {MAX_TEXT_BYTES} bytes")
+        return value
+
+
+class TextList(CheckedType[list[str]]):
+    """``TEXT[]`` of short strings; a plain string is refused rather than split into letters."""
+
+    impl = ARRAY(Text())
+    cache_ok = True
+
+    def __init__(self, item_length: int = 100, max_items: int = 100) -> None:
+        super().__init__()
+        self.item_length = item_length
+        self.max_items = max_items
+
+    def check(self, value: Any) -> list[str]:
+        """Refuse anything but a list of at most ``max_items`` strings of at most ``item_length``."""
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise self.refuse(f"expects a list of texts, not {type(value).__name__}")
+        if len(value) > self.max_items:
+            raise self.refuse(f"has {len(value)} items; at most {self.max_items} fit")
+        for item in value:
+            if not isinstance(item, str):
+                raise self.refuse(f"expects texts, not {type(item).__name__}")
+            if problem := text_problem(item):
+                raise self.refuse(problem)
+            if len(item) > self.item_length:
+                raise self.refuse(f"has an item of {len(item)} characters; at most {self.item_length} fit")
+        return list(value)
+
+
+class Timestamp(CheckedType[datetime]):
+    """``TIMESTAMPTZ``: an aware datetime; a naive one would be read in the session's zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def check(self, value: Any) -> datetime:
+        """Refuse naive datetimes, dates, and strings such as ``infinity``."""
+        if not isinstance(value, datetime):
+            raise self.refuse(f"expects a datetime, not {type(value).__name__}")
+        if value.utcoffset() is None:
+            raise self.refuse("has no time zone; use an aware datetime")
+        return value
+
+
+class CalendarDate(CheckedType[date]):
+    """``DATE``: a calendar day; psycopg cannot read ``infinity`` back, so it is not written."""
+
+    impl = Date
+    cache_ok = True
+
+    def check(self, value: Any) -> date:
+        """Refuse datetimes (which day depends on the zone) and strings such as ``infinity``."""
+        if isinstance(value, datetime) or not isinstance(value, date):
+            raise self.refuse(f"expects a date, not {type(value).__name__}")
+        return value
+
+
+class Money(CheckedType[Decimal]):
+    """``NUMERIC(14, 6)`` in US dollars; NaN, which passes ``>= 0``, is refused."""
+
+    impl = Numeric(14, 6)
+    cache_ok = True
+
+    def check(self, value: Any) -> Decimal:
+        """Accept Decimal and int; refuse float, NaN, infinities and amounts of 10^8 and more."""
+        if isinstance(value, bool) or not isinstance(value, Decimal | int):
+            raise self.refuse(f"expects a Decimal, not {type(value).__name__}")
+        amount = Decimal(value)
+        if not amount.is_finite():
+            raise self.refuse("is not a finite number")
+        if abs(amount) >= Decimal(10) ** 8:
+            raise self.refuse("has more than 8 digits before the point")
+        return amount
+
+
+class Json(CheckedType[Any]):
+    """``JSONB`` holding an object, array or scalar that comes back as it went in."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def check(self, value: Any) -> Any:
+        """Refuse what JSON cannot hold: NaN, NUL, lone surrogates, other types, depth over 100."""
+        stack: list[tuple[Any, int]] = [(value, 1)]
+        while stack:
+            item, depth = stack.pop()
+            if depth > MAX_JSON_DEPTH:
+                raise self.refuse(f"is nested deeper than {MAX_JSON_DEPTH} levels")
+            stack.extend((child, depth + 1) for child in self._children(item))
+        return value
+
+    def _children(self, item: Any) -> list[Any]:
+        if item is None or isinstance(item, bool | int):
+            return []
+        if isinstance(item, str):
+            if problem := text_problem(item):
+                raise self.refuse(problem)
+            return []
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                raise self.refuse("contains a number that JSON does not have (NaN or infinity)")
+            return []
+        if isinstance(item, Mapping):
+            if not all(isinstance(key, str) for key in item):
+                raise self.refuse("has a key that is not text")
+            return [*item.keys(), *item.values()]
+        if isinstance(item, list | tuple):
+            return list(item)
+        raise self.refuse(f"contains a {type(item).__name__}, which JSON does not have")
+
+
+class Sha256(CheckedType[bytes]):
+    """``BYTEA`` of exactly 32 bytes: a SHA-256 digest."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def check(self, value: Any) -> bytes:
+        """Refuse anything but 32 bytes."""
+        if not isinstance(value, bytes) or len(value) != 32:  # noqa: PLR2004 - SHA-256 is 32 bytes
+            raise self.refuse("expects the 32 bytes of a SHA-256 digest")
+        return value
+
+
+class IpAddress(CheckedType[ipaddress.IPv4Address | ipaddress.IPv6Address]):
+    """``INET`` holding one host address."""
+
+    impl = INET
+    cache_ok = True
+
+    def check(self, value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """Accept an address object or its text."""
+        try:
+            return ipaddress.ip_address(value)
+        except ValueError:
+            raise self.refuse("is not an IP address") from None
+
+    def to_database(self, value: Any) -> str:
+        """Send text, which PostgreSQL reads in either family."""
+        return str(value)
+
+    def process_result_value(
+        self, value: Any, dialect: Dialect
+    ) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """Return an address object, whatever the driver delivers."""
+        return None if value is None else ipaddress.ip_address(str(value).partition("/")[0])
+
+
+class Embedding(CheckedType[list[float]]):
+    """``halfvec``: a vector of at most 4,000 finite numbers, not all zero.
+
+    Args:
+        dimensions: Fixed length, or None where the row's model decides.
+    """
+
+    impl = HALFVEC
+    cache_ok = True
+
+    def __init__(self, dimensions: int | None = None) -> None:
+        super().__init__(dimensions)
+        self.dimensions = dimensions
+
+    def check(self, value: Any) -> list[float]:
+        """Refuse wrong lengths, NaN, infinities, zero vectors and numbers beyond half precision."""
+        numbers = self._numbers(value)
+        if self.dimensions is not None and len(numbers) != self.dimensions:
+            raise self.refuse(f"has {len(numbers)} dimensions; {self.dimensions} are expected")
+        if not 1 <= len(numbers) <= MAX_HALFVEC_DIMENSIONS:
+            raise self.refuse(f"has {len(numbers)} dimensions; 1 to {MAX_HALFVEC_DIMENSIONS} are possible")
+        if not all(map(math.isfinite, numbers)):
+            raise self.refuse("contains NaN or infinity")
+        largest = max(map(abs, numbers))
+        if largest > HALF_MAX:
+            raise self.refuse("has a component beyond the range of half precision")
+        if largest <= HALF_ZERO:
+            raise self.refuse("is a zero vector (in half precision), which has no direction")
+        return numbers
+
+    def _numbers(self, value: Any) -> list[float]:
+        if isinstance(value, HalfVector):
+            return value.to_list()
+        try:
+            return [float(number) for number in value]
+        except (TypeError, ValueError):
+            raise self.refuse("expects a sequence of numbers") from None

@@ -1,0 +1,95 @@
+"""Settings from ``DEVMENTOR_*`` variables (DESIGN §6, requirements P8, Z3)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Self
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from devmentor_models.errors import ConfigurationError
+
+
+class DatabaseSettings(BaseSettings):
+    """How to reach the database, and how many connections to keep.
+
+    Attributes:
+        database_url: ``postgresql://user:password@host:port/database``; never printed.
+        pool_min: Connections kept open while idle.
+        pool_max: Connections at most; 20 by the seed.
+        pool_idle_seconds: After how long an idle connection above the minimum is closed.
+        pool_timeout_seconds: How long to wait for a free connection before `PoolTimeout`.
+        connect_timeout_seconds: How long to wait for the server to answer a new connection.
+        prepared_statements: False behind PgBouncer before 1.22 in transaction mode.
+        application_name: Shown in ``pg_stat_activity``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DEVMENTOR_", frozen=True, extra="ignore")
+
+    database_url: SecretStr
+    pool_min: int = Field(default=2, ge=0)
+    pool_max: int = Field(default=20, ge=1)
+    pool_idle_seconds: float = Field(default=30.0, gt=0)
+    pool_timeout_seconds: float = Field(default=10.0, gt=0)
+    connect_timeout_seconds: int = Field(default=5, ge=1)
+    prepared_statements: bool = True
+    application_name: str = "devmentor"
+
+    @classmethod
+    def load(cls, **values: object) -> Self:
+        """Read the environment; ``values`` win over it.
+
+        Raises:
+            ConfigurationError: A setting is missing or not valid; names the variable, not the value.
+        """
+        try:
+            return cls(**values)  # type: ignore[arg-type] # pydantic checks the values
+        except ValidationError as error:
+            problems = "; ".join(
+                f"DEVMENTOR_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+                for item in error.errors()
+            )
+            raise ConfigurationError(problems) from None
+
+    def conninfo(self) -> str:
+        """Return libpq's connection string, with TLS required for any host that is not this machine."""
+        return conninfo(
+            self.database_url.get_secret_value(),
+            connect_timeout=self.connect_timeout_seconds,
+            application_name=self.application_name,
+        )
+
+
+def conninfo(url: str, **defaults: str | int) -> str:
+    """Return libpq's connection string for a URL in libpq's or SQLAlchemy's form.
+
+    ``sslmode`` is ``verify-full`` unless the URL says otherwise or the host is a socket or loopback.
+
+    Raises:
+        ConfigurationError: The URL cannot be read; it is not quoted, since it may hold a password.
+
+    >>> conninfo("postgresql+psycopg://app@db.example/devmentor")
+    'user=app dbname=devmentor host=db.example sslmode=verify-full'
+    """
+    scheme, _, rest = url.partition("://")
+    plain = f"{scheme.partition('+')[0]}://{rest}" if rest else url
+    try:
+        parts = conninfo_to_dict(plain)
+    except Exception:  # noqa: BLE001 - psycopg's message quotes the URL, which may hold a password
+        raise ConfigurationError("The database URL cannot be read.") from None
+    for name, value in defaults.items():
+        parts.setdefault(name, value)
+    if "sslmode" not in parts and not _is_local(str(parts.get("host") or "")):
+        parts["sslmode"] = "verify-full"
+    return make_conninfo("", **parts)
+
+
+def _is_local(host: str) -> bool:
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

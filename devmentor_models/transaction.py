@@ -1,0 +1,82 @@
+# Generated from transaction_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""One transaction of one actor, with every repository on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from devmentor_models.auth.repositories import (
+    UserRepository,
+)
+from devmentor_models.errors import CommitUnknown, ConnectionLost
+from devmentor_models.kit.session import translated
+from devmentor_models.security.actor import Actor
+
+if TYPE_CHECKING:
+    from devmentor_models.database import Database, Isolation
+
+
+class Transaction:
+    """A database transaction bound to one actor. Get it from ``db.begin(actor)``.
+
+    It commits when the block ends and rolls back when the block raises. Objects stay readable afterwards.
+
+    Attributes:
+        actor: Who acts; fixed for the life of the transaction.
+        session: The SQLAlchemy session, for statements that no repository has.
+    """
+
+    session: Session
+
+    def __init__(
+        self, database: Database, actor: Actor, *, readonly: bool, isolation: Isolation | None
+    ) -> None:
+        self.actor = actor
+        self._database = database
+        self._readonly = readonly
+        self._isolation = isolation
+
+    def __enter__(self) -> Self:
+        self.session = self._database._open(  # noqa: SLF001 - the two are one mechanism
+            self.actor, readonly=self._readonly, isolation=self._isolation
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with translated():
+                if error is None:
+                    self._commit()
+                elif isinstance(error, SQLAlchemyError):
+                    raise error
+        finally:
+            self.session.close()
+
+    def _commit(self) -> None:
+        self.session.flush()
+        try:
+            self.session.commit()
+        except ConnectionLost:
+            # The server may have committed before the connection broke.
+            raise CommitUnknown from None
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Run a block that may fail without failing the transaction: an error undoes the block only."""
+        with translated(), self.session.begin_nested():
+            yield
+
+    # auth
+    @cached_property
+    def users(self) -> UserRepository:
+        """Accounts."""
+        return UserRepository(self.session)

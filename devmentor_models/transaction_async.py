@@ -1,0 +1,82 @@
+"""One transaction of one actor, with every repository on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from devmentor_models.auth.repositories_async import (
+    AsyncUserRepository,
+)
+from devmentor_models.errors import CommitUnknown, ConnectionLost
+from devmentor_models.kit.session import translated
+from devmentor_models.security.actor import Actor
+
+if TYPE_CHECKING:
+    from devmentor_models.database_async import AsyncDatabase, Isolation
+
+
+class AsyncTransaction:
+    """A database transaction bound to one actor. Get it from ``db.begin(actor)``.
+
+    It commits when the block ends and rolls back when the block raises. Objects stay readable afterwards.
+
+    Attributes:
+        actor: Who acts; fixed for the life of the transaction.
+        session: The SQLAlchemy session, for statements that no repository has.
+    """
+
+    session: AsyncSession
+
+    def __init__(
+        self, database: AsyncDatabase, actor: Actor, *, readonly: bool, isolation: Isolation | None
+    ) -> None:
+        self.actor = actor
+        self._database = database
+        self._readonly = readonly
+        self._isolation = isolation
+
+    async def __aenter__(self) -> Self:
+        self.session = await self._database._open(  # noqa: SLF001 - the two are one mechanism
+            self.actor, readonly=self._readonly, isolation=self._isolation
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with translated():
+                if error is None:
+                    await self._commit()
+                elif isinstance(error, SQLAlchemyError):
+                    raise error
+        finally:
+            await self.session.close()
+
+    async def _commit(self) -> None:
+        await self.session.flush()
+        try:
+            await self.session.commit()
+        except ConnectionLost:
+            # The server may have committed before the connection broke.
+            raise CommitUnknown from None
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Run a block that may fail without failing the transaction: an error undoes the block only."""
+        with translated():
+            async with self.session.begin_nested():
+                yield
+
+    # auth
+    @cached_property
+    def users(self) -> AsyncUserRepository:
+        """Accounts."""
+        return AsyncUserRepository(self.session)
