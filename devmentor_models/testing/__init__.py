@@ -1,0 +1,1 @@
+"""What services import in their own tests: factories, and a pytest plugin with a real PostgreSQL."""
