@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from factory.alchemy import SQLAlchemyModelFactory
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=Base)
 _session: ContextVar[Session] = ContextVar("devmentor_factory_session")
 
 
-class ModelFactory(SQLAlchemyModelFactory[M]):
+class ModelFactory(SQLAlchemyModelFactory, Generic[M]):
     """Makes rows of one model, with the parents that they need.
 
     ``XFactory.build()`` makes an object, ``XFactory.insert(session)`` also writes and flushes it. With an
@@ -29,10 +29,15 @@ class ModelFactory(SQLAlchemyModelFactory[M]):
         sqlalchemy_session_persistence = "flush"
 
     @classmethod
+    def build(cls, **values: Any) -> M:
+        """Make one object without writing it."""
+        return cast("M", super().build(**values))
+
+    @classmethod
     def insert(cls, session: Session, **values: Any) -> M:
         """Write one row through ``session`` and return it; nothing is committed."""
         token = _session.set(session)
         try:
-            return cls.create(**values)
+            return cast("M", cls.create(**values))
         finally:
             _session.reset(token)

@@ -1,0 +1,1 @@
+"""A factory for every model: real rows with real constraints, made with factory-boy."""
