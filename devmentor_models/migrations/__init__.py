@@ -1,0 +1,1 @@
+"""How migrations run, and what autogenerate sees."""
