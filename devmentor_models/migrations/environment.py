@@ -1,4 +1,4 @@
-"""Run migrations: one migrator at a time, bounded waits, our schemas only (DESIGN §5, requirements M1 to M4)."""
+"""Run migrations: one migrator at a time, bounded waits, our schemas only (DESIGN §5; M1 to M4)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import psycopg
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from alembic import context
-from devmentor_models.errors import ConfigurationError, LockTimeout
+from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
 from devmentor_models.migrations.render import render_item
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.settings import conninfo
@@ -30,6 +31,16 @@ NameKind = Literal[
 
 def run() -> None:
     """Do what the Alembic command asked for; called by ``alembic/env.py``."""
+    try:
+        _run()
+    except DevMentorError as error:
+        if context.config.cmd_opts is None:
+            raise
+        # Alembic's command line prints its own errors without a traceback.
+        raise CommandError(str(error)) from error
+
+
+def _run() -> None:
     if context.is_offline_mode():
         _configure(dialect_name="postgresql", literal_binds=True)
         with context.begin_transaction():

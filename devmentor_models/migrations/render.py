@@ -1,4 +1,4 @@
-"""Write column types into revisions as what the database has, so that a revision never changes with the library."""
+"""Write column types into revisions as what the database has: a revision must not change with the library."""
 
 from __future__ import annotations
 
