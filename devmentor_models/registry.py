@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devmentor_models.ai import models as ai
 from devmentor_models.auth import models as auth
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.projects import models as projects
@@ -11,4 +12,4 @@ SCHEMAS = ("auth", "projects", "memory", "learning", "ai")
 
 target_metadata = Base.metadata
 
-__all__ = ["SCHEMAS", "TECHNICAL_SCHEMA", "auth", "projects", "target_metadata"]
+__all__ = ["SCHEMAS", "TECHNICAL_SCHEMA", "ai", "auth", "projects", "target_metadata"]

@@ -1,0 +1,1 @@
+"""The AI gateway's providers, models, response cache and usage: PostgreSQL schema ``ai``."""
