@@ -1,0 +1,1 @@
+"""Roadmaps, progress, assessments and recommendations: PostgreSQL schema ``learning``."""
