@@ -1,0 +1,1 @@
+"""Documents, chunks, vectors and their search: PostgreSQL schema ``memory``."""
