@@ -1,0 +1,122 @@
+"""Everything one does with this checkout: `nox -s quickstart`, `nox -s tests`, `nox --list` for the rest.
+
+Each session has its own environment under `.nox`, filled from the pins in `requirements/` (hashes checked)
+and kept until those pins or `pyproject.toml` change. `./dev <session>` does the same without nox installed.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PINS = {  # requirements file: what it pins
+    "package": ["pyproject.toml", "--extra=embedded"],
+    "quickstart": ["pyproject.toml", "--extra=quickstart", "--group=build"],
+    "tests": ["pyproject.toml", "--extra=testing", "--group=test", "--group=build"],
+    "bench": ["pyproject.toml", "--extra=embedded", "--group=bench", "--group=build"],
+    "types": ["pyproject.toml", "--extra=testing", "--extra=quickstart", "--group=checked"],
+    "lint": ["--group=lint"],
+    "build": ["--group=build"],
+    "nox": ["--group=nox"],  # what ./dev installs
+}
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "virtualenv"  # pip knows every user's own pip configuration; uv does not
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+def install(session: nox.Session, pins: str, *, project: bool = True) -> None:
+    """Fill the session's environment from `requirements/<pins>.txt` and with the checkout, once."""
+    requirements = ROOT / "requirements" / f"{pins}.txt"
+    state = hashlib.sha256(requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = Path(session.virtualenv.location) / "devmentor-state.txt"
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    stamp.unlink(missing_ok=True)
+    session.install("--require-hashes", "-r", str(requirements))
+    if project:
+        session.install("--no-deps", "--no-build-isolation", "-e", ".")
+    stamp.write_text(state)
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Start the embedded PostgreSQL, migrate it, load a real corpus and search it."""
+    install(session, "quickstart")
+    session.run("python", "-m", "devmentor_models.cli.quickstart", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests in parallel; without arguments also measure the coverage and hold it to its floor."""
+    install(session, "tests")
+    coverage = [] if session.posargs else ["--cov", "--cov-report=term:skip-covered"]
+    session.run("pytest", "-n", "auto", *coverage, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and that the generated sync modules are fresh."""
+    install(session, "lint", project=False)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("unasyncd", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy --strict and with pyright."""
+    install(session, "types", project=False)
+    session.run("mypy")
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare our reads, writes and logins with bare psycopg, a plain ORM session and advanced-alchemy."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheel, install it in an empty environment outside the checkout, migrate an empty database."""
+    install(session, "build", project=False)
+    work = Path(session.create_tmp())
+    shutil.rmtree(work)
+    work.mkdir()
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(work)]
+    session.run("python", *build, str(ROOT))
+    (wheel,) = work.glob("*.whl")
+    empty = work / "venv"
+    session.run("python", "-m", "venv", str(empty))
+    python = str(empty / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
+    session.run(*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "package.txt"))
+    session.run(*pip, str(wheel))
+    with session.chdir(
+        work
+    ):  # outside: neither the package nor alembic.ini of the checkout is found from here
+        session.run(python, "-W", "error", str(ROOT / ".ci" / "check_installed.py"))
+
+
+@nox.session(default=False)
+def pins(session: nox.Session) -> None:
+    """Compile `requirements/*.txt` anew from pyproject.toml; `-- --upgrade` takes newer versions."""
+    session.install("uv")
+    compiled = [
+        "uv",
+        "pip",
+        "compile",
+        "--universal",
+        "--python-version=3.11",
+        "--quiet",
+        "--generate-hashes",
+    ]
+    # Neither the machine's own package index nor its paths belong into the repository.
+    plain = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    for name, chosen in PINS.items():
+        session.run(*compiled, *plain, *chosen, f"--output-file=requirements/{name}.txt", *session.posargs)
