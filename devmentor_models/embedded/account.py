@@ -98,7 +98,7 @@ def installed() -> Path:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (Path(folder) / "pginstall" / "bin" / "postgres").exists():
             return Path(folder) / "pginstall"
-    raise EmbeddedUnavailable(EmbeddedUnavailable.__doc__)
+    raise EmbeddedUnavailable
 
 
 def binaries(account: Account) -> Path:

@@ -158,7 +158,7 @@ def settings(*, sockets: Path, port: int | None, durable: bool) -> dict[str, str
         "effective_cache_size": f"{max(64, memory // 2)}MB",
         "maintenance_work_mem": f"{max(32, min(256, memory // 16))}MB",
         "work_mem": "16MB",
-        "max_wal_size": "2GB",
+        "max_wal_size": "1GB",
         "wal_compression": "on",
         "random_page_cost": "1.1",
         "jit": "off",  # compiling costs more than our short statements take
@@ -178,7 +178,6 @@ def settings(*, sockets: Path, port: int | None, durable: bool) -> dict[str, str
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
-            "max_wal_size": "8GB",
         }
         settings |= {
             "autovacuum_naptime": "1h",

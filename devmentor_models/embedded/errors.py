@@ -1,7 +1,9 @@
 """What can go wrong with the embedded server, and what to do about it."""
 
+from devmentor_models.errors import DevMentorError
 
-class EmbeddedError(RuntimeError):
+
+class EmbeddedError(DevMentorError):
     """The embedded PostgreSQL server could not be used."""
 
 
