@@ -5,7 +5,7 @@ and kept until those pins or `pyproject.toml` change. `./dev <session>` does the
 """
 
 import hashlib
-import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -85,22 +85,18 @@ def bench(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Build the wheel, install it in an empty environment outside the checkout, migrate an empty database."""
     install(session, "build", project=False)
-    work = Path(session.create_tmp())
-    shutil.rmtree(work)
-    work.mkdir()
-    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(work)]
-    session.run("python", *build, str(ROOT))
-    (wheel,) = work.glob("*.whl")
-    empty = work / "venv"
-    session.run("python", "-m", "venv", str(empty))
-    python = str(empty / "bin" / "python")
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
-    session.run(*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "package.txt"))
-    session.run(*pip, str(wheel))
-    with session.chdir(
-        work
-    ):  # outside: neither the package nor alembic.ini of the checkout is found from here
-        session.run(python, "-W", "error", str(ROOT / ".ci" / "check_installed.py"))
+    # Outside: neither the package nor alembic.ini of the checkout is found from here.
+    with tempfile.TemporaryDirectory(prefix="dm-package-") as work, session.chdir(work):
+        build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", work]
+        session.run("python", *build, str(ROOT))
+        (wheel,) = Path(work).glob("*.whl")
+        session.run("python", "-m", "venv", f"{work}/venv")
+        python = f"{work}/venv/bin/python"
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
+        pinned = ["--require-hashes", "-r", str(ROOT / "requirements" / "package.txt")]
+        session.run(*pip, *pinned, external=True)
+        session.run(*pip, str(wheel), external=True)
+        session.run(python, "-W", "error", str(ROOT / ".ci" / "check_installed.py"), external=True)
 
 
 @nox.session(default=False)

@@ -99,11 +99,11 @@ def _code_digest() -> str:
     """Return a digest of the revisions and of the package that they import."""
     package = Path(devmentor_models.__file__).parent
     revisions = package.parent / "alembic"  # a checkout; an installed wheel has them inside the package
-    files = sorted(
-        [*package.rglob("*.py"), *(revisions.rglob("*.py") if (revisions / "env.py").exists() else [])]
-    )
+    files = list(package.rglob("*.py"))
+    if (revisions / "env.py").exists():
+        files += revisions.rglob("*.py")
     digest = sha256()
-    for file in files:
+    for file in sorted(files):
         digest.update(
             file.relative_to(package.parent).as_posix().encode() + b"\0" + file.read_bytes() + b"\0"
         )
