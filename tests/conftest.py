@@ -1,6 +1,19 @@
-"""What all tests share; the database fixtures come from devmentor_models.testing.plugin."""
+"""What all tests share; the server and its databases come from devmentor_models.testing.plugin.
+
+Tests that commit do so in the worker's database and keep to users of their own. Tests that look at a whole
+table, or break things, take `devmentor_database_url`: a database to themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from devmentor_models import AsyncDatabase, Database
+from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
 
 pytest_plugins = ["pytester"]
 
@@ -9,3 +22,37 @@ pytest_plugins = ["pytester"]
 def anyio_backend() -> str:
     """Run async tests on asyncio, all of a worker's in one event loop: pools may then live as long as it."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def encryption_key() -> Iterator[None]:
+    """Give every process a key for encrypted columns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEYS_VARIABLE, KeyRing.generate())
+        yield
+
+
+@pytest.fixture
+def database(devmentor_url: str) -> Iterator[Database]:
+    """Yield a Database on the worker's database; what is committed stays."""
+    with Database.from_url(devmentor_url, pool_min=0) as made:
+        yield made
+
+
+@pytest.fixture
+async def async_database(devmentor_url: str, anyio_backend: str) -> AsyncIterator[AsyncDatabase]:
+    """Yield an AsyncDatabase on the worker's database; what is committed stays."""
+    async with AsyncDatabase.from_url(devmentor_url, pool_min=0) as made:
+        yield made
+
+
+@pytest.fixture
+def session(devmentor_session: Session) -> Session:
+    """Return a plain session whose work is rolled back after the test."""
+    return devmentor_session
+
+
+@pytest.fixture
+def async_session(devmentor_async_session: AsyncSession) -> AsyncSession:
+    """Return a plain async session whose work is rolled back after the test."""
+    return devmentor_async_session

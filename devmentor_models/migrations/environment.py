@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import psycopg
+from alembic import context
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
-from alembic import context
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
 from devmentor_models.migrations.render import render_item
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
