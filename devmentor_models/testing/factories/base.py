@@ -1,11 +1,15 @@
 """The base of the factories: which session a factory writes to."""
 
+# factory-boy reads a nested Meta per class, which a type checker takes for an override of the base's.
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, cast
 
 from factory.alchemy import SQLAlchemyModelFactory
+from factory.declarations import SubFactory
 from sqlalchemy.orm import Session
 
 from devmentor_models.kit.base import Base
@@ -41,3 +45,38 @@ class ModelFactory(SQLAlchemyModelFactory, Generic[M]):
             return cast("M", cls.create(**values))
         finally:
             _session.reset(token)
+
+
+class KeyOf(SubFactory):
+    """The key of a parent: of the one that was given, else of one that is made.
+
+    Args:
+        *paths: Where a given parent's key is, ``parameter.attribute``; the first parameter that is not None
+            wins. Name the parameters in the factory's ``Params``, each ``None``.
+        make: Factory of the parent when none was given; its ``id`` is used.
+        **values: Values for that factory, as in ``SubFactory``.
+
+    Unlike a ``SubFactory`` among the ``Params`` it makes no parent when the key itself was given::
+
+        class TeamMemberFactory(ModelFactory[TeamMember]):
+            class Meta:
+                model = TeamMember
+
+            class Params:
+                team = None
+
+            user_id = KeyOf("team.user_id", make=UserFactory)
+            team_id = KeyOf("team.id", make=TeamFactory, user_id=SelfAttribute("..user_id"))
+    """
+
+    def __init__(self, *paths: str, make: type[ModelFactory[Any]], **values: Any) -> None:
+        super().__init__(make, **values)
+        self._paths = [tuple(path.split(".")) for path in paths]
+
+    def evaluate(self, instance: Any, step: Any, extra: Any) -> Any:
+        """Return the key."""
+        for parameter, attribute in self._paths:
+            parent = getattr(instance, parameter)
+            if parent is not None:
+                return getattr(parent, attribute)
+        return super().evaluate(instance, step, extra).id
