@@ -1,0 +1,25 @@
+"""Run callables at the same time; ``concurrency_async.py`` is the twin for asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def run_concurrently(work: Sequence[Callable[[], T]]) -> list[T | BaseException]:
+    """Start every callable before any of them ends; return what each returned or raised, in order."""
+    together = Barrier(len(work))
+
+    def start(call: Callable[[], T]) -> T | BaseException:
+        together.wait()
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - an outcome to return, as asyncio.gather does
+            return error
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(start, work))

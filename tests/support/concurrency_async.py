@@ -1,0 +1,14 @@
+"""Run callables at the same time; ``concurrency.py`` is the twin for threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def run_concurrently(work: Sequence[Callable[[], Awaitable[T]]]) -> list[T | BaseException]:
+    """Start every callable before any of them ends; return what each returned or raised, in order."""
+    return await asyncio.gather(*(call() for call in work), return_exceptions=True)
