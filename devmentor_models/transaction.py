@@ -62,6 +62,8 @@ class Transaction:
             self.session.close()
 
     def _commit(self) -> None:
+        if not self.session.in_transaction():
+            return  # ended by hand, with the session's own rollback() or commit()
         self.session.flush()
         try:
             self.session.commit()

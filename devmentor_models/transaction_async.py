@@ -61,6 +61,8 @@ class AsyncTransaction:
             await self.session.close()
 
     async def _commit(self) -> None:
+        if not self.session.in_transaction():
+            return  # ended by hand, with the session's own rollback() or commit()
         await self.session.flush()
         try:
             await self.session.commit()
