@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
@@ -23,7 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
+from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.plain import problem_finder
 from devmentor_models.kit.types import CheckedType, Timestamp
 from devmentor_models.security.declarations import Security
 
@@ -177,15 +180,31 @@ def table_named(name: str) -> Table:
 def _check_on_assignment(cls: type[Base], key: str, attribute: Any) -> None:
     """Check values where they are assigned, so that none enters a unit of work."""
     columns: list[Column[Any]] = getattr(attribute.property, "columns", [])
-    if not columns or not isinstance(columns[0].type, CheckedType):
+    check = _check_of(columns[0]) if columns else None
+    if check is None:
         return
-    checked = columns[0].type
 
     @event.listens_for(attribute, "set", retval=True)
-    def check(instance: Base, value: Any, old: Any, initiator: Any) -> Any:
-        if value is None or isinstance(value, ClauseElement):
-            return value
-        return checked.check(value)
+    def set_checked(instance: Base, value: Any, old: Any, initiator: Any) -> Any:
+        return value if value is None or isinstance(value, ClauseElement) else check(value)
+
+
+def _check_of(column: Column[Any]) -> Callable[[Any], Any] | None:
+    """Return the function that checks a value for ``column`` and returns what to keep."""
+    if isinstance(column.type, CheckedType):
+        return column.type.check
+    find_problem = problem_finder(column)
+    if find_problem is None:
+        return None
+    # Enums are kept as members, whichever way they were written.
+    convert = getattr(column.type, "enum_class", None) or (lambda value: value)
+
+    def check(value: Any) -> Any:
+        if problem := find_problem(value):
+            raise InvalidValue(f"{column.table.fullname}.{column.name}", problem)
+        return convert(value)
+
+    return check
 
 
 __all__ = [
