@@ -24,7 +24,7 @@ class PooledDialect(PGDialect_psycopg):
 
     supports_statement_cache = True
 
-    def on_connect(self) -> None:
+    def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout: psycopg_pool configures a connection once, when it is made."""
 
     def do_begin(self, dbapi_connection: Any) -> None:
@@ -43,7 +43,7 @@ class AsyncPooledDialect(PGDialectAsync_psycopg):
 
     supports_statement_cache = True
 
-    def on_connect(self) -> None:
+    def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout."""
 
     def do_begin(self, dbapi_connection: Any) -> None:

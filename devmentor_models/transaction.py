@@ -41,7 +41,7 @@ class Transaction:
         self.actor = actor
         self._database = database
         self._readonly = readonly
-        self._isolation = isolation
+        self._isolation: Isolation | None = isolation
 
     def __enter__(self) -> Self:
         self.session = self._database._open(  # noqa: SLF001 - the two are one mechanism

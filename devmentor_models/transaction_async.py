@@ -40,7 +40,7 @@ class AsyncTransaction:
         self.actor = actor
         self._database = database
         self._readonly = readonly
-        self._isolation = isolation
+        self._isolation: Isolation | None = isolation
 
     async def __aenter__(self) -> Self:
         self.session = await self._database._open(  # noqa: SLF001 - the two are one mechanism

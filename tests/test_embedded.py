@@ -1,4 +1,4 @@
-"""The embedded server: starting, stopping, and everything that can be in its way (F10)."""
+"""The embedded server: starting, stopping, and everything that can be in its way."""
 
 import os
 import shutil

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Result, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from devmentor_models.errors import ActorMissing, NotFound
 from devmentor_models.kit.base import Base
@@ -80,17 +81,22 @@ class AsyncRepository:
         with translated():
             return await self.session.execute(statement, parameters)
 
-    async def _all(self, statement: Select[M], parameters: Parameters | None = None) -> Sequence[M]:
+    async def _all(self, statement: TypedReturnsRows[M], parameters: Parameters | None = None) -> Sequence[M]:
         """Return every row's entity."""
         return (await self._execute(statement, parameters)).scalars().all()
 
-    async def _find(self, statement: Select[M], parameters: Parameters | None = None) -> M | None:
+    async def _find(self, statement: TypedReturnsRows[M], parameters: Parameters | None = None) -> M | None:
         """Return the only row's entity, or None."""
         found: M | None = (await self._execute(statement, parameters)).scalars().one_or_none()
         return found
 
     async def _get(
-        self, statement: Select[M], parameters: Parameters | None = None, *, entity: str, key: object = None
+        self,
+        statement: TypedReturnsRows[M],
+        parameters: Parameters | None = None,
+        *,
+        entity: str,
+        key: object = None,
     ) -> M:
         """Return the only row's entity.
 

@@ -1,4 +1,4 @@
-"""Every column refuses what it cannot hold, by name, before anything is sent (one InvalidValue for all of them).
+"""Every column refuses what it cannot hold with InvalidValue, by name, before anything is sent.
 
 The cases are made from the metadata: a new column is covered the day it is declared, and one of an
 unchecked type fails `test_every_column_is_checked`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from devmentor_models.kit.types import (
     Timestamp,
     Varchar,
 )
+from devmentor_models.learning.types import Percentage
 
 NUL, SURROGATE = "a\x00b", "a\ud800b"
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - the naive datetime is the point
@@ -56,6 +58,7 @@ BAD: dict[type[CheckedType[Any]], list[Any]] = {
     Timestamp: [NAIVE, "infinity", "2026-01-01", date(2026, 1, 1), math.inf],
     CalendarDate: ["infinity", datetime(2026, 1, 1, tzinfo=UTC), 20260101],
     Money: [math.nan, math.inf, 1.5, "1"],
+    Percentage: [math.nan, Decimal("NaN"), 101, "1"],
     Embedding: [[math.nan, 1.0], [0.0, 0.0], [math.inf], [], [1.0] * 4001, "vector", [7e4]],
     Sha256: [b"x", "x" * 32, b""],
     IpAddress: ["nowhere", "1.2.3.4/33", NUL],

@@ -1,0 +1,25 @@
+"""Checks of arguments that no column type can make, before anything is sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from devmentor_models.errors import InvalidValue
+
+#: The largest value of PostgreSQL's ``integer``.
+MAX_INTEGER = 2**31 - 1
+
+
+def whole_number(field: str, value: int, *, at_least: int = 0, at_most: int = MAX_INTEGER) -> int:
+    """Return ``value``, or raise `InvalidValue` unless it is a whole number in the range."""
+    if type(value) is not int or not at_least <= value <= at_most:
+        raise InvalidValue(field, f"must be a whole number from {at_least} to {at_most}")
+    return value
+
+
+def moment(field: str, value: Any) -> datetime:
+    """Return ``value``, or raise `InvalidValue` unless it is an aware datetime."""
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidValue(field, "must be a datetime with a time zone")
+    return value
