@@ -63,7 +63,7 @@ def lint(session: nox.Session) -> None:
     install(session, "lint", project=False)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("unasyncd", "--check")
+    session.run("python", "devmentor_models/_sync.py", "--check")
 
 
 @nox.session

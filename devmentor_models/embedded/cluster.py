@@ -65,6 +65,7 @@ def prepare(directory: Path, account: Account) -> None:
 
 
 def name_of(uid: int) -> str:
+    """Return the name of an account, or its number when it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
