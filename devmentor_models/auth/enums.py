@@ -34,6 +34,7 @@ class AuditEvent(StrEnum):
     PASSWORD_RESET_USED = "password_reset_used"  # noqa: S105 - as above
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - as above
     EMAIL_VERIFIED = "email_verified"
+    EMAIL_CHANGED = "email_changed"
     ROLE_CHANGED = "role_changed"
     DEACTIVATED = "deactivated"
     REACTIVATED = "reactivated"

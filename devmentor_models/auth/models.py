@@ -82,7 +82,7 @@ class User(MutableRecord):
         Timestamp(), comment="When the address was proven to be the user's"
     )
     last_login_at: Mapped[datetime | None] = mapped_column(
-        Timestamp(), comment="When a session was last opened"
+        Timestamp(), comment="When the user last logged in, to the hour"
     )
     full_name: Mapped[str | None] = mapped_column(EncryptedText(200), comment="Real name, encrypted (PII)")
     extra: Mapped[dict[str, Any]] = mapped_column(
@@ -109,6 +109,7 @@ class UserSession(Record):
             "expires_at",
             postgresql_where=text("rotated_at IS NULL AND revoked_at IS NULL"),
         ),
+        Index("ix_user_sessions_expires_at", "expires_at"),
         {"schema": SCHEMA, "comment": "Refresh tokens, one row each, in families of successors"},
     )
     __security__: ClassVar = Security(
@@ -156,6 +157,7 @@ class PasswordReset(_SingleUseToken):
         UniqueConstraint("token_hash"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
         Index("ix_password_resets_user_id", "user_id", "created_at"),
+        Index("ix_password_resets_expires_at", "expires_at"),
         {"schema": SCHEMA, "comment": "Single-use tokens that allow to set a new password"},
     )
     __security__: ClassVar = Security(
@@ -171,6 +173,7 @@ class EmailVerification(_SingleUseToken):
         UniqueConstraint("token_hash"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
         Index("ix_email_verifications_user_id", "user_id", "created_at"),
+        Index("ix_email_verifications_expires_at", "expires_at"),
         {"schema": SCHEMA, "comment": "Single-use tokens that prove an e-mail address"},
     )
     __security__: ClassVar = Security(
