@@ -1,10 +1,211 @@
-"""Statements of the ``auth`` schema: values without a session, testable by compiling."""
+"""Statements of the ``auth`` schema: values without a session, testable by compiling.
+
+They are built once: constructing a statement costs more than PostgreSQL takes to answer it.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
-from devmentor_models.auth.models import User
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
-# Built once: constructing a statement costs more than PostgreSQL takes to answer it.
-USER_BY_ID = select(User).where(User.id == bindparam("user_id"))
+from devmentor_models.auth.enums import AuditEvent, UserRole
+from devmentor_models.auth.models import AuditEntry, Team, TeamMember, User
+from devmentor_models.kit.base import Base
+
+# The tables behind the classes: Core statements skip the ORM's compilation and loading.
+USERS = cast("Table", User.__table__)
+AUDIT = cast("Table", AuditEntry.__table__)
+_TEAMS = cast("Table", Team.__table__)
+
+T = TypeVar("T")
+
+#: Parameters that say who acts; the repositories' base fills them.
+ACTOR_PARAMETERS = ("actor_id", "actor_name", "request_id", "ip_address", "user_agent")
+
+
+def parameter(column: Column[T], name: str | None = None) -> BindParameter[T]:
+    """Return the parameter ``p_<column>`` (or ``p_<name>``) with the column's type, and so with its checks.
+
+    The prefix matters: a parameter named like a column of an INSERT or UPDATE within a CTE would make
+    SQLAlchemy write that column.
+    """
+    return bindparam(f"p_{name or column.name}", type_=column.type)
+
+
+def parameters(**values: Any) -> dict[str, Any]:
+    """Return values for parameters made by `parameter`."""
+    return {f"p_{name}": value for name, value in values.items()}
+
+
+def key_form(value: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the form in which addresses and names are unique: NFC, lower case.
+
+    The same expression as the generated columns have, so that the two cannot disagree on a letter.
+    """
+    return func.lower(func.normalize(value, literal_column("NFC")))
+
+
+def audit_line(
+    event: AuditEvent, source: FromClause, user_id: ColumnElement[Any], *, name: str = "logged"
+) -> CTE:
+    """Return the insert of one audit line per row of ``source``, for use within a larger statement.
+
+    Attach it with ``add_cte``; PostgreSQL runs it although nothing reads from it.
+    """
+    columns = ["created_at", "event", "user_id", *ACTOR_PARAMETERS]
+    values: list[ColumnElement[Any]] = [
+        func.now(),
+        literal(event, AUDIT.c.event.type),
+        user_id,
+        *(parameter(AUDIT.c[key]) for key in ACTOR_PARAMETERS),
+    ]
+    lines = select(*values).select_from(source)
+    return insert(AUDIT).from_select(columns, lines, include_defaults=False).cte(name)
+
+
+# Users
+
+USER_BY_ID = select(User).where(User.id == parameter(USERS.c.id, "user_id"))
+USER_BY_EMAIL = select(User).where(User.email_key == key_form(parameter(USERS.c.email)))
+USER_BY_USERNAME = select(User).where(User.username_key == key_form(parameter(USERS.c.username)))
+
+# FOR NO KEY UPDATE: rows that refer to the user can still be inserted meanwhile.
+USER_FOR_UPDATE = USER_BY_ID.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+# At most one write per user and hour: the row is hot, and each write counts its version up.
+RECORD_LOGIN = (
+    update(USERS)
+    .where(
+        USERS.c.id == parameter(USERS.c.id, "user_id"),
+        USERS.c.last_login_at.is_(None) | (USERS.c.last_login_at < func.now() - text("interval '1 hour'")),
+    )
+    .values(last_login_at=func.now())
+    .returning(USERS.c.id)
+)
+
+
+def users(role: UserRole | None, *, is_active: bool | None) -> Select[User]:
+    """Select users, all of them or those with a role or state."""
+    statement = select(User)
+    if role is not None:
+        statement = statement.where(User.role == role)
+    if is_active is not None:
+        statement = statement.where(User.is_active == is_active)
+    return statement
+
+
+# Audit trail
+
+RECORD_EVENT = insert(AUDIT).inline().values(created_at=func.now())
+
+#: A failed login by address; the line names the user if there is one, and never quotes what was typed.
+RECORD_LOGIN_FAILED = (
+    insert(AUDIT)
+    .from_select(
+        ["created_at", "event", "user_id", "details", *ACTOR_PARAMETERS],
+        select(
+            func.now(),
+            literal(AuditEvent.LOGIN_FAILED, AUDIT.c.event.type),
+            select(USERS.c.id)
+            .where(USERS.c.email_key == key_form(parameter(USERS.c.email)))
+            .scalar_subquery(),
+            parameter(AUDIT.c.details),
+            *(parameter(AUDIT.c[key]) for key in ACTOR_PARAMETERS),
+        ),
+        include_defaults=False,
+    )
+    .inline()
+)
+
+
+def audit_lines(user_id: object, events: Sequence[AuditEvent] | None) -> Select[AuditEntry]:
+    """Select the lines that concern a user, all of them or certain events."""
+    statement = select(AuditEntry).where(AuditEntry.user_id == user_id)
+    return statement if events is None else statement.where(AuditEntry.event.in_(events))
+
+
+# Anonymised, the lines still count what happened when, but no longer to whom or from where.
+_NOBODY = dict.fromkeys(("actor_id", "request_id", "ip_address", "user_agent"), null())
+ANONYMISE_SUBJECT = (
+    update(AUDIT)
+    .where(AUDIT.c.user_id == parameter(USERS.c.id, "user_id"))
+    .values(user_id=None, row_id=None, details={}, **_NOBODY)
+)
+ANONYMISE_ACTOR = update(AUDIT).where(AUDIT.c.actor_id == parameter(USERS.c.id, "user_id")).values(**_NOBODY)
+
+# Teams
+
+TEAM = select(Team).where(
+    Team.user_id == parameter(USERS.c.id, "user_id"), Team.id == parameter(_TEAMS.c.id, "team_id")
+)
+TEAM_FOR_UPDATE = TEAM.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+def teams_of(user_id: object) -> Select[Team]:
+    """Select the teams that a user owns."""
+    return select(Team).where(Team.user_id == user_id)
+
+
+def members_of(user_id: object, team_id: object) -> Select[TeamMember]:
+    """Select the memberships of a team."""
+    return select(TeamMember).where(TeamMember.user_id == user_id, TeamMember.team_id == team_id)
+
+
+_add = postgresql.insert(TeamMember)
+ADD_MEMBER = (
+    _add.on_conflict_do_update(
+        index_elements=["user_id", "team_id", "member_id"], set_={"role": _add.excluded.role}
+    )
+    .returning(TeamMember)
+    .execution_options(populate_existing=True)
+)
+REMOVE_MEMBER = (
+    delete(TeamMember)
+    .where(
+        TeamMember.user_id == parameter(USERS.c.id, "user_id"),
+        TeamMember.team_id == parameter(_TEAMS.c.id, "team_id"),
+        TeamMember.member_id == parameter(USERS.c.id, "member_id"),
+    )
+    .returning(TeamMember.id)
+)
+
+
+# Personal data
+
+
+def user_columns(table: Table) -> list[str]:
+    """Name the columns that hold a user's id: ``user_id``, ``actor_id``, references to ``auth.users``."""
+    if table is USERS:
+        return ["id"]
+    found = [name for name in ("user_id", "actor_id") if name in table.c]
+    for constraint in sorted(table.foreign_key_constraints, key=lambda item: list(item.column_keys)):
+        if constraint.referred_table is USERS and constraint.column_keys[0] not in found:
+            found.append(constraint.column_keys[0])
+    return found
+
+
+def tables_with_users() -> list[Table]:
+    """Return every table that holds something of a user, in the order of their names."""
+    tables = sorted(Base.metadata.tables.values(), key=lambda table: table.fullname)
+    return [table for table in tables if user_columns(table)]

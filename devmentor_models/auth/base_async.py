@@ -1,0 +1,96 @@
+"""What the repositories of the ``auth`` schema share: whom they act for, and the audit trail's context."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Executable
+
+from devmentor_models.auth import queries
+from devmentor_models.auth.enums import AuditEvent
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.repository_async import AsyncRepository
+from devmentor_models.kit.types import LongText
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_LIFETIME = timedelta(days=3660)
+MAX_BATCH = 10_000
+_PASSWORD_HASH = cast("LongText", queries.USERS.c.password_hash.type)
+
+
+class AsyncAuthRepository(AsyncRepository):
+    """Base of the auth repositories.
+
+    The auth service acts before anybody is known, as ``Actor.service("auth")``. Methods therefore take the
+    user's id, and fall back to the actor's when it is left out.
+    """
+
+    def _subject(self, user_id: UUID | None) -> UUID:
+        """Return the user whom a call is about."""
+        return self.user_id if user_id is None else user_id
+
+    def _context(self, **overrides: Any) -> dict[str, Any]:
+        """Return the audit columns that say who acts; overrides that are None do not count."""
+        actor = self.actor
+        context: dict[str, Any] = {
+            "actor_id": actor.user_id,
+            "actor_name": actor.name,
+            "request_id": actor.request_id,
+            "ip_address": actor.ip_address,
+            "user_agent": actor.user_agent,
+        }
+        return context | {key: value for key, value in overrides.items() if value is not None}
+
+    def _parameters(self, **values: Any) -> dict[str, Any]:
+        """Return parameters for a statement that also writes an audit line."""
+        return queries.parameters(**values, **self._context())
+
+    async def _log(self, event: AuditEvent, user_id: UUID | None, **columns: Any) -> None:
+        """Write one line of the audit trail, in this transaction."""
+        line = {"event": event, "user_id": user_id, **self._context(**columns)}
+        await self._execute(queries.RECORD_EVENT, line)
+
+    async def _purge(self, statement: Executable, *, batch: int, kept: timedelta) -> int:
+        """Run a bounded deletion; return how many rows went."""
+        result = await self._execute(statement, {"p_batch": check_batch(batch), "p_kept": kept})
+        return cast("CursorResult[Any]", result).rowcount
+
+
+def check_lifetime(lifetime: object) -> timedelta:
+    """Return ``lifetime``, or raise `InvalidValue` unless it is positive and at most ten years."""
+    if not isinstance(lifetime, timedelta) or not timedelta(0) < lifetime <= MAX_LIFETIME:
+        raise InvalidValue("lifetime", "must be positive and at most ten years")
+    return lifetime
+
+
+def check_token(token: object) -> str:
+    """Return ``token``, or raise `InvalidValue` unless it is text."""
+    if not isinstance(token, str):
+        raise InvalidValue("token", f"expects text, not {type(token).__name__}")
+    return token
+
+
+def check_batch(batch: int) -> int:
+    """Return ``batch``, or raise `InvalidValue` unless it is 1 to 10,000."""
+    if type(batch) is not int or not 1 <= batch <= MAX_BATCH:
+        raise InvalidValue("batch", f"must be a whole number from 1 to {MAX_BATCH}")
+    return batch
+
+
+def check_password_hash(value: object) -> str:
+    """Return ``value``, or raise `InvalidValue` unless it is text that can be stored, and not empty."""
+    if value == "":
+        raise InvalidValue("auth.users.password_hash", "is empty")
+    return _PASSWORD_HASH.check(value)
+
+
+def check_member(kind: type[E], value: object, field: str) -> E:
+    """Return ``value`` as a member of a closed set, or raise `InvalidValue`."""
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise InvalidValue(field, f"is none of {', '.join(kind)}") from None
