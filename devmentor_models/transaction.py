@@ -13,6 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from devmentor_models.auth.repositories import (
+    AuditLogRepository,
+    EmailVerificationRepository,
+    PasswordResetRepository,
+    SessionRepository,
+    TeamRepository,
     UserRepository,
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
@@ -82,3 +87,28 @@ class Transaction:
     def users(self) -> UserRepository:
         """Accounts."""
         return UserRepository(self.session)
+
+    @cached_property
+    def sessions(self) -> SessionRepository:
+        """Sessions and their refresh tokens."""
+        return SessionRepository(self.session)
+
+    @cached_property
+    def password_resets(self) -> PasswordResetRepository:
+        """Mailed permissions to set a new password."""
+        return PasswordResetRepository(self.session)
+
+    @cached_property
+    def email_verifications(self) -> EmailVerificationRepository:
+        """Mailed proofs of an address."""
+        return EmailVerificationRepository(self.session)
+
+    @cached_property
+    def audit_log(self) -> AuditLogRepository:
+        """The trail of security events."""
+        return AuditLogRepository(self.session)
+
+    @cached_property
+    def teams(self) -> TeamRepository:
+        """Teams and their members."""
+        return TeamRepository(self.session)

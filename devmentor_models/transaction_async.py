@@ -12,6 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from devmentor_models.auth.repositories_async import (
+    AsyncAuditLogRepository,
+    AsyncEmailVerificationRepository,
+    AsyncPasswordResetRepository,
+    AsyncSessionRepository,
+    AsyncTeamRepository,
     AsyncUserRepository,
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
@@ -82,3 +87,28 @@ class AsyncTransaction:
     def users(self) -> AsyncUserRepository:
         """Accounts."""
         return AsyncUserRepository(self.session)
+
+    @cached_property
+    def sessions(self) -> AsyncSessionRepository:
+        """Sessions and their refresh tokens."""
+        return AsyncSessionRepository(self.session)
+
+    @cached_property
+    def password_resets(self) -> AsyncPasswordResetRepository:
+        """Mailed permissions to set a new password."""
+        return AsyncPasswordResetRepository(self.session)
+
+    @cached_property
+    def email_verifications(self) -> AsyncEmailVerificationRepository:
+        """Mailed proofs of an address."""
+        return AsyncEmailVerificationRepository(self.session)
+
+    @cached_property
+    def audit_log(self) -> AsyncAuditLogRepository:
+        """The trail of security events."""
+        return AsyncAuditLogRepository(self.session)
+
+    @cached_property
+    def teams(self) -> AsyncTeamRepository:
+        """Teams and their members."""
+        return AsyncTeamRepository(self.session)

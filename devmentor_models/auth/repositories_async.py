@@ -1,21 +1,32 @@
-"""Repositories of the ``auth`` schema."""
+"""Repositories of the ``auth`` schema, one per aggregate, and what they return."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from devmentor_models.auth.audit_async import AsyncAuditLogRepository
+from devmentor_models.auth.sessions_async import (
+    AsyncSessionRepository,
+    OpenedSession,
+    RotationOutcome,
+    RotationResult,
+)
+from devmentor_models.auth.teams_async import AsyncTeamRepository
+from devmentor_models.auth.tokens_async import (
+    AsyncEmailVerificationRepository,
+    AsyncPasswordResetRepository,
+    IssuedToken,
+)
+from devmentor_models.auth.users_async import AsyncUserRepository, Registration
 
-from devmentor_models.auth import queries
-from devmentor_models.auth.models import User
-from devmentor_models.kit.repository_async import AsyncRepository
-
-
-class AsyncUserRepository(AsyncRepository):
-    """Accounts (requirements F1, F2, F9)."""
-
-    async def get(self, user_id: UUID) -> User:
-        """Return a user.
-
-        Raises:
-            NotFound: No such user is visible.
-        """
-        return await self._get(queries.USER_BY_ID, {"user_id": user_id}, entity="user", key=user_id)
+__all__ = [
+    "AsyncAuditLogRepository",
+    "AsyncEmailVerificationRepository",
+    "AsyncPasswordResetRepository",
+    "AsyncSessionRepository",
+    "AsyncTeamRepository",
+    "AsyncUserRepository",
+    "IssuedToken",
+    "OpenedSession",
+    "Registration",
+    "RotationOutcome",
+    "RotationResult",
+]

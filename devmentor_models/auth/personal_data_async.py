@@ -1,0 +1,148 @@
+"""What the database holds of a person: given out, and erased (requirement F9)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum as PythonEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+from uuid import UUID
+
+from pgvector import HalfVector
+from sqlalchemy import Column, Enum, Table, Uuid, delete, select
+
+from devmentor_models.auth import queries, token_queries
+from devmentor_models.auth.base_async import AsyncAuthRepository
+from devmentor_models.auth.enums import AuditEvent
+from devmentor_models.auth.queries import USERS, parameters
+from devmentor_models.errors import NotFound
+from devmentor_models.kit.base import Base
+from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.types import Sha256, Timestamp
+
+
+class AsyncPersonalData(AsyncAuthRepository):
+    """Reads and deletes over every table of the metadata that has a user in it."""
+
+    async def export(self, user_id: UUID) -> dict[str, Any]:
+        """Return everything the database holds of a user, in values that JSON has.
+
+        ``tables`` has the user's own rows, by table; encrypted columns are decrypted. ``mentions`` has rows
+        of others that name the user, such as a task that was assigned, by ``table.column``; of those only
+        keys, times and closed sets, since the texts are someone else's. ``left_out`` names the columns that
+        are not given out: secrets (password hash, digests of tokens), digests, and what PostgreSQL derives
+        from other columns. Read it in a transaction with ``isolation="REPEATABLE READ"`` for the state of
+        one moment. The export is logged.
+
+        Raises:
+            NotFound: No such user is visible.
+            EncryptionKeyMissing: An encrypted value needs a key, and there is none.
+        """
+        tables: dict[str, list[dict[str, Any]]] = {}
+        mentions: dict[str, list[dict[str, Any]]] = {}
+        left_out: list[str] = []
+        for table in queries.tables_with_users():
+            names = queries.user_columns(table)
+            owner = names[0] if names[0] in ("id", "user_id") else None
+            if owner is not None:
+                tables[table.fullname] = await self._rows(table, _own_columns(table), owner, user_id)
+                left_out += [f"{table.fullname}.{item.name}" for item in table.c if _is_withheld(table, item)]
+            for name in names:
+                if name != owner:
+                    columns = [item for item in table.c if _is_structural(item)]
+                    found = await self._rows(table, columns, name, user_id)
+                    mentions[f"{table.fullname}.{name}"] = [
+                        row for row in found if owner is None or row[owner] != str(user_id)
+                    ]
+        if not tables[USERS.fullname]:
+            raise NotFound("user", user_id)
+        await self._log(AuditEvent.EXPORTED, user_id)
+        return {
+            "user_id": str(user_id),
+            "exported_at": datetime.now(UTC).isoformat(),
+            "tables": tables,
+            "mentions": mentions,
+            "left_out": left_out,
+        }
+
+    async def erase(self, user_id: UUID) -> None:
+        """Delete a user and, by cascade, everything that is the user's; anonymise the audit trail.
+
+        The lines of the trail stay, without user, actor, address, client and details. One line ``erased``
+        is added; its only reference is the SHA-256 of the user's id, which proves the erasure to somebody
+        who still knows the id.
+
+        Raises:
+            NotFound: No such user is visible.
+        """
+        which = parameters(user_id=user_id)
+        # In the order of a rotation, which holds this lock when it refers to the user's row.
+        await self._execute(token_queries.LOCK_SESSIONS, which)
+        user = await self._get(queries.USER_FOR_UPDATE, which, entity="user", key=user_id)
+        await self._execute(delete(USERS).where(USERS.c.id == user_id))
+        self.session.expunge(user)
+        # After the deletion: it may have written lines of its own.
+        await self._execute(queries.ANONYMISE_SUBJECT, which)
+        await self._execute(queries.ANONYMISE_ACTOR, which)
+        context = self._context()
+        if context["actor_id"] == user_id:
+            context = dict.fromkeys(context)
+        subject = {"subject_sha256": hashlib.sha256(user_id.bytes).hexdigest()}
+        line = {"event": AuditEvent.ERASED, "user_id": None, "details": subject, **context}
+        await self._execute(queries.RECORD_EVENT, line)
+
+    async def _rows(
+        self, table: Table, columns: list[Column[Any]], owner: str, user_id: UUID
+    ) -> list[dict[str, Any]]:
+        statement = select(*columns).where(table.c[owner] == user_id).order_by(*table.primary_key)
+        rows = (await self._execute(statement)).mappings()
+        return [{name: _jsonable(value) for name, value in row.items()} for row in rows]
+
+
+def _own_columns(table: Table) -> list[Column[Any]]:
+    return [column for column in table.c if not _is_withheld(table, column)]
+
+
+def _is_withheld(table: Table, column: Column[Any]) -> bool:
+    """Say whether a column is a secret, a digest, or derived from other columns."""
+    if isinstance(column.type, EncryptedText):
+        return False
+    return (
+        isinstance(column.type, Sha256)
+        or column.computed is not None
+        or column.name in _redacted_columns(table)
+    )
+
+
+def _redacted_columns(table: Table) -> tuple[str, ...]:
+    for mapper in Base.registry.mappers:
+        if mapper.local_table is table:
+            security = mapper.class_.__security__
+            return tuple(security.redacted)
+    return ()
+
+
+def _is_structural(column: Column[Any]) -> bool:
+    return isinstance(column.type, Uuid | Enum | Timestamp)
+
+
+def _jsonable(value: Any) -> Any:
+    """Return a column's value in types that JSON has."""
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    for kinds, convert in _CONVERSIONS:
+        if isinstance(value, kinds):
+            return convert(value)
+    return value
+
+
+_CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
+    ((PythonEnum,), lambda member: member.value),
+    ((datetime, date), lambda moment: moment.isoformat()),
+    ((UUID, Decimal, IPv4Address, IPv6Address), str),
+    ((HalfVector,), lambda vector: vector.to_list()),
+    ((bytes, memoryview), lambda raw: bytes(raw).hex()),
+)

@@ -1,0 +1,135 @@
+# Generated from tokens_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Single-use tokens that are mailed: password resets and e-mail verifications (requirement F3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Executable, func
+
+from devmentor_models.auth import token_queries as queries
+from devmentor_models.auth.base import (
+    AuthRepository,
+    check_lifetime,
+    check_password_hash,
+    check_token,
+)
+from devmentor_models.auth.enums import AuditEvent
+from devmentor_models.auth.models import User
+from devmentor_models.auth.queries import USER_FOR_UPDATE, parameters
+from devmentor_models.errors import NotFound, TokenInvalid
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.tokens import digest, new_token
+
+RESET_LIFETIME = timedelta(hours=1)
+VERIFICATION_LIFETIME = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token to be mailed; it is not to be had again.
+
+    Attributes:
+        token: The token; the database knows its digest only.
+        user_id: To whom it is mailed.
+        expires_at: From when it is refused.
+    """
+
+    token: str = field(repr=False)
+    user_id: UUID
+    expires_at: datetime
+
+
+class TokenRepository(AuthRepository):
+    """What both kinds of token share."""
+
+    def _issue(self, statement: Executable, user_id: UUID, lifetime: timedelta) -> IssuedToken:
+        token = new_token()
+        values = self._parameters(
+            user_id=user_id, row_id=uuid7(), token_hash=digest(token), lifetime=check_lifetime(lifetime)
+        )
+        row = (self._execute(statement, values)).one_or_none()
+        if row is None:
+            raise NotFound("active user", user_id)
+        return IssuedToken(token, row.user_id, row.expires_at)
+
+    def _use(self, lock: Executable, use: Executable, token: str) -> User:
+        """Mark a token as used and return its user, locked.
+
+        Raises:
+            TokenInvalid: The token is unknown, expired or used, or its user inactive.
+        """
+        presented = parameters(token_hash=digest(check_token(token)))
+        self._execute(lock, presented)
+        user_id = (self._execute(use, presented)).scalar_one_or_none()
+        user = None if user_id is None else self._find(USER_FOR_UPDATE, parameters(user_id=user_id))
+        if user is None or not user.is_active:
+            raise TokenInvalid
+        return user
+
+
+class PasswordResetRepository(TokenRepository):
+    """Permissions to set a new password."""
+
+    def issue(self, user_id: UUID, *, lifetime: timedelta = RESET_LIFETIME) -> IssuedToken:
+        """Make a token to be mailed to a user who forgot the password, and log the request (F3).
+
+        Raises:
+            NotFound: There is no such user, or the user is inactive.
+            InvalidValue: The lifetime is not positive, or over ten years.
+        """
+        return self._issue(queries.ISSUE_RESET, user_id, lifetime)
+
+    def consume(self, token: str, new_password_hash: str) -> User:
+        """Set a new password by a token, once (F3). Ends every session and every other reset of the user.
+
+        Raises:
+            TokenInvalid: The token is unknown, expired or used, or its user inactive.
+            InvalidValue: The hash is empty or cannot be stored; the token remains usable.
+        """
+        check_password_hash(new_password_hash)
+        user = self._use(queries.LOCK_BY_RESET_TOKEN, queries.USE_RESET, token)
+        user.password_hash = new_password_hash
+        self._flush()
+        subject = parameters(user_id=user.id)
+        self._execute(queries.VOID_RESETS, subject)
+        self._execute(queries.REVOKE_ALL, self._parameters(user_id=user.id))
+        self._log(AuditEvent.PASSWORD_RESET_USED, user.id)
+        return user
+
+    def purge_expired(self, *, batch: int = 1000, kept: timedelta = timedelta(0)) -> int:
+        """Delete tokens that expired more than ``kept`` ago, at most ``batch``; return how many."""
+        return self._purge(queries.PURGE_RESETS, batch=batch, kept=kept)
+
+
+class EmailVerificationRepository(TokenRepository):
+    """Proofs that an address is the user's."""
+
+    def issue(self, user_id: UUID, *, lifetime: timedelta = VERIFICATION_LIFETIME) -> IssuedToken:
+        """Make a token to be mailed to the user's present address (F3).
+
+        Raises:
+            NotFound: There is no such user, or the user is inactive.
+            InvalidValue: The lifetime is not positive, or over ten years.
+        """
+        return self._issue(queries.ISSUE_VERIFICATION, user_id, lifetime)
+
+    def consume(self, token: str) -> User:
+        """Mark the user's address as verified, once, and log it (F3).
+
+        Raises:
+            TokenInvalid: The token is unknown, expired or used, its user inactive, or the user has another
+                address by now.
+        """
+        user = self._use(queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, token)
+        if user.email_verified_at is None:
+            user.email_verified_at = func.now()
+            self._flush()
+        self._log(AuditEvent.EMAIL_VERIFIED, user.id)
+        return user
+
+    def purge_expired(self, *, batch: int = 1000, kept: timedelta = timedelta(0)) -> int:
+        """Delete tokens that expired more than ``kept`` ago, at most ``batch``; return how many."""
+        return self._purge(queries.PURGE_VERIFICATIONS, batch=batch, kept=kept)

@@ -1,0 +1,301 @@
+# Generated from users_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Accounts (requirements F1, F2, F9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Insert, insert
+
+from devmentor_models.auth import queries, token_queries
+from devmentor_models.auth.base import (
+    AuthRepository,
+    check_lifetime,
+    check_member,
+    check_password_hash,
+)
+from devmentor_models.auth.enums import AuditEvent, UserRole
+from devmentor_models.auth.models import User
+from devmentor_models.auth.personal_data import PersonalData
+from devmentor_models.auth.queries import parameters
+from devmentor_models.auth.tokens import (
+    VERIFICATION_LIFETIME,
+    EmailVerificationRepository,
+    IssuedToken,
+)
+from devmentor_models.kit.base import table_named
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.kit.session import translated
+from devmentor_models.kit.tokens import digest, new_token
+from devmentor_models.kit.types import CheckedType
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a registration made.
+
+    Attributes:
+        user: The account.
+        verification_token: The token to be mailed to the user's address; it is not to be had again.
+        project_id: The user's first project.
+    """
+
+    user: User
+    verification_token: str = field(repr=False)
+    project_id: UUID
+
+
+class UserRepository(AuthRepository):
+    """Accounts. What ends a user's right to be logged in also ends the user's sessions."""
+
+    def get(self, user_id: UUID | None = None) -> User:
+        """Return a user; the one who acts when left out.
+
+        Raises:
+            NotFound: No such user is visible.
+        """
+        subject = self._subject(user_id)
+        return self._get(queries.USER_BY_ID, parameters(user_id=subject), entity="user", key=subject)
+
+    def find_by_email(self, email: str) -> User | None:
+        """Return the user with an address, in whatever case and Unicode form, or None (F2).
+
+        Raises:
+            InvalidValue: No address can look like that.
+        """
+        return self._find(queries.USER_BY_EMAIL, parameters(email=email))
+
+    def find_by_username(self, username: str) -> User | None:
+        """Return the user with a public name, in whatever case and Unicode form, or None.
+
+        Raises:
+            InvalidValue: No name can look like that.
+        """
+        return self._find(queries.USER_BY_USERNAME, parameters(username=username))
+
+    def list(
+        self,
+        *,
+        role: UserRole | None = None,
+        is_active: bool | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page[User]:
+        """Return a page of users, the newest first; for services that administer accounts."""
+        statement = queries.users(role, is_active=is_active)
+        return self._page(statement, [User.id], cursor=cursor, limit=limit)
+
+    def register(
+        self,
+        *,
+        email: str,
+        username: str,
+        password_hash: str,
+        full_name: str | None = None,
+        role: UserRole = UserRole.USER,
+        extra: Mapping[str, Any] | None = None,
+        project_name: str = "My First Project",
+        project_slug: str = "my-first-project",
+        verification_lifetime: timedelta = VERIFICATION_LIFETIME,
+    ) -> Registration:
+        """Make an account, a token that verifies its address, and its first project: all or nothing (F1).
+
+        It runs in a savepoint, so it leaves nothing behind even if the caller goes on after an error.
+
+        Args:
+            email: Address, unique whatever its case and Unicode form; at most 255 characters.
+            username: Public name, unique likewise; at most 50 characters.
+            password_hash: Hash of the password.
+            full_name: Real name; stored encrypted.
+            role: What the user may do.
+            extra: Additional data, as JSON.
+            project_name: Name of the first project.
+            project_slug: Its name in URLs.
+            verification_lifetime: How long the address can be verified.
+
+        Raises:
+            UniqueViolation: The address or the name is taken; ``columns`` says which.
+            InvalidValue: A value cannot be stored.
+            EncryptionKeyMissing: A ``full_name`` was given, and no key to encrypt it.
+        """
+        user = User(
+            id=uuid7(),
+            email=email,
+            username=username,
+            password_hash=check_password_hash(password_hash),
+            full_name=full_name,
+            role=check_member(UserRole, role, "role"),
+            extra=dict(extra or {}),
+        )
+        project: dict[str, Any] = {
+            "id": uuid7(),
+            "user_id": user.id,
+            "name": project_name,
+            "slug": project_slug,
+        }
+        _check(project)
+        token = new_token()
+        verification = parameters(
+            user_id=user.id,
+            row_id=uuid7(),
+            token_hash=digest(token),
+            lifetime=check_lifetime(verification_lifetime),
+        )
+        with translated(), self.session.begin_nested():
+            self._add(user)
+            self._execute(token_queries.ISSUE_VERIFICATION, verification)
+            self._execute(_insert_project(), project)
+            self._log(AuditEvent.REGISTERED, user.id)
+        return Registration(user, token, project["id"])
+
+    def change_email(
+        self, user_id: UUID, email: str, *, verification_lifetime: timedelta = VERIFICATION_LIFETIME
+    ) -> IssuedToken:
+        """Give a user another address, unverified, and return the token to be mailed to it.
+
+        Tokens that were mailed to the old address no longer work.
+
+        Raises:
+            NotFound: No such user is visible, or the user is inactive.
+            UniqueViolation: The address is taken.
+            InvalidValue: A value cannot be stored.
+        """
+        check_lifetime(verification_lifetime)
+        user = self._locked(user_id)
+        user.email = email
+        user.email_verified_at = None
+        self._flush()
+        self._log(AuditEvent.EMAIL_CHANGED, user.id)
+        return EmailVerificationRepository(self.session).issue(user_id, lifetime=verification_lifetime)
+
+    def update_profile(
+        self,
+        user_id: UUID | None = None,
+        *,
+        username: str | None = None,
+        full_name: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> User:
+        """Change what a user says about themself; what is left out stays.
+
+        Raises:
+            NotFound: No such user is visible.
+            UniqueViolation: The name is taken.
+            InvalidValue: A value cannot be stored.
+        """
+        user = self._locked(self._subject(user_id))
+        if username is not None:
+            user.username = username
+        if full_name is not None:
+            user.full_name = full_name
+        if extra is not None:
+            user.extra = dict(extra)
+        self._flush()
+        return user
+
+    def deactivate(self, user_id: UUID) -> User:
+        """Bar a user from logging in, and end the user's sessions. Does nothing to one who is barred.
+
+        Raises:
+            NotFound: No such user is visible.
+        """
+        user = self._locked(user_id, ends_sessions=True)
+        if user.is_active:
+            user.is_active = False
+            self._flush()
+            self._execute(token_queries.REVOKE_ALL, self._parameters(user_id=user_id))
+            self._log(AuditEvent.DEACTIVATED, user_id)
+        return user
+
+    def reactivate(self, user_id: UUID) -> User:
+        """Let a user log in again. Does nothing to one who is not barred.
+
+        Raises:
+            NotFound: No such user is visible.
+        """
+        user = self._locked(user_id)
+        if not user.is_active:
+            user.is_active = True
+            self._flush()
+            self._log(AuditEvent.REACTIVATED, user_id)
+        return user
+
+    def change_role(self, user_id: UUID, role: UserRole) -> User:
+        """Give a user another role; the log says which one it was.
+
+        Raises:
+            NotFound: No such user is visible.
+            InvalidValue: There is no such role.
+        """
+        new = check_member(UserRole, role, "role")
+        user = self._locked(user_id)
+        if user.role is not new:
+            details = {"from": user.role, "to": new}
+            user.role = new
+            self._flush()
+            self._log(AuditEvent.ROLE_CHANGED, user_id, details=details)
+        return user
+
+    def set_password_hash(self, user_id: UUID, password_hash: str) -> User:
+        """Change the password, and end every session of the user.
+
+        Raises:
+            NotFound: No such user is visible.
+            InvalidValue: The hash is empty or cannot be stored.
+        """
+        check_password_hash(password_hash)
+        user = self._locked(user_id, ends_sessions=True)
+        user.password_hash = password_hash
+        self._flush()
+        self._execute(token_queries.REVOKE_ALL, self._parameters(user_id=user_id))
+        self._log(AuditEvent.PASSWORD_CHANGED, user_id)
+        return user
+
+    def record_login(self, user_id: UUID) -> bool:
+        """Note the time of a login, at most once an hour; return whether it was written.
+
+        Apart from `sessions.open`, since the row of a user is hot: each write counts its version up. In one
+        transaction with it, call this first; the other way round two logins can deadlock.
+        """
+        return (self._execute(queries.RECORD_LOGIN, parameters(user_id=user_id))).first() is not None
+
+    def export(self, user_id: UUID | None = None) -> dict[str, Any]:
+        """Return everything the database holds of a user, as JSON (F9); logs the export.
+
+        See `personal_data.PersonalData.export`.
+        """
+        return PersonalData(self.session).export(self._subject(user_id))
+
+    def erase(self, user_id: UUID) -> None:
+        """Delete a user and everything that is the user's, and anonymise the audit trail (F9).
+
+        See `personal_data.PersonalData.erase`.
+        """
+        PersonalData(self.session).erase(user_id)
+
+    def _locked(self, user_id: UUID, *, ends_sessions: bool = False) -> User:
+        which = parameters(user_id=user_id)
+        if ends_sessions:
+            # Before the row, as whatever else takes both locks: in the other order they could deadlock.
+            self._execute(token_queries.LOCK_SESSIONS, which)
+        return self._get(queries.USER_FOR_UPDATE, which, entity="user", key=user_id)
+
+
+@cache
+def _insert_project() -> Insert:
+    return insert(table_named("projects.projects")).inline()
+
+
+def _check(project: Mapping[str, Any]) -> None:
+    """Check values of another domain's table before anything is sent."""
+    columns = table_named("projects.projects").c
+    for name, value in project.items():
+        kind = columns[name].type
+        if isinstance(kind, CheckedType):
+            kind.check(value)
