@@ -38,7 +38,7 @@ class ModelFactory(SQLAlchemyModelFactory, Generic[M]):
         return cast("M", super().build(**values))
 
     @classmethod
-    def insert(cls, session: Session, **values: Any) -> M:
+    def insert(cls, session: Session, /, **values: Any) -> M:
         """Write one row through ``session`` and return it; nothing is committed."""
         token = _session.set(session)
         try:
