@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from devmentor_models.ai.repositories import (
+    EmbeddingModelRepository,
+    ProjectEmbeddingRepository,
+    ProviderConfigRepository,
+    ResponseCacheRepository,
+    UsageRepository,
+)
 from devmentor_models.auth.repositories import (
     AuditLogRepository,
     EmailVerificationRepository,
@@ -112,3 +119,28 @@ class Transaction:
     def teams(self) -> TeamRepository:
         """Teams and their members."""
         return TeamRepository(self.session)
+    # ai
+    @cached_property
+    def provider_configs(self) -> ProviderConfigRepository:
+        """How calls reach the providers of models."""
+        return ProviderConfigRepository(self.session)
+
+    @cached_property
+    def embedding_models(self) -> EmbeddingModelRepository:
+        """The catalog of models that make vectors."""
+        return EmbeddingModelRepository(self.session)
+
+    @cached_property
+    def response_cache(self) -> ResponseCacheRepository:
+        """Answers of providers, kept for the next identical request."""
+        return ResponseCacheRepository(self.session)
+
+    @cached_property
+    def usage(self) -> UsageRepository:
+        """Calls of models: tokens, cost and time."""
+        return UsageRepository(self.session)
+
+    @cached_property
+    def project_embeddings(self) -> ProjectEmbeddingRepository:
+        """Vectors that stand for whole projects."""
+        return ProjectEmbeddingRepository(self.session)

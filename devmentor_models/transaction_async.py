@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from devmentor_models.ai.repositories_async import (
+    AsyncEmbeddingModelRepository,
+    AsyncProjectEmbeddingRepository,
+    AsyncProviderConfigRepository,
+    AsyncResponseCacheRepository,
+    AsyncUsageRepository,
+)
 from devmentor_models.auth.repositories_async import (
     AsyncAuditLogRepository,
     AsyncEmailVerificationRepository,
@@ -112,3 +119,28 @@ class AsyncTransaction:
     def teams(self) -> AsyncTeamRepository:
         """Teams and their members."""
         return AsyncTeamRepository(self.session)
+    # ai
+    @cached_property
+    def provider_configs(self) -> AsyncProviderConfigRepository:
+        """How calls reach the providers of models."""
+        return AsyncProviderConfigRepository(self.session)
+
+    @cached_property
+    def embedding_models(self) -> AsyncEmbeddingModelRepository:
+        """The catalog of models that make vectors."""
+        return AsyncEmbeddingModelRepository(self.session)
+
+    @cached_property
+    def response_cache(self) -> AsyncResponseCacheRepository:
+        """Answers of providers, kept for the next identical request."""
+        return AsyncResponseCacheRepository(self.session)
+
+    @cached_property
+    def usage(self) -> AsyncUsageRepository:
+        """Calls of models: tokens, cost and time."""
+        return AsyncUsageRepository(self.session)
+
+    @cached_property
+    def project_embeddings(self) -> AsyncProjectEmbeddingRepository:
+        """Vectors that stand for whole projects."""
+        return AsyncProjectEmbeddingRepository(self.session)
