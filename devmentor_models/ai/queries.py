@@ -33,7 +33,8 @@ from devmentor_models.ai.models import (
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 # Unlike now(), it moves on within a transaction.
 _NOW = func.statement_timestamp()
-_USER: BindParameter[Any] = bindparam("user_id")
+# Not "user_id": in an UPDATE, a parameter named like a column would be taken for a value to set.
+_USER: BindParameter[Any] = bindparam("tenant")
 
 # -- Provider configurations -------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ def purge_responses(*, of_user: bool) -> Delete:
     """Return the statement that deletes up to ``batch`` expired answers, oldest first.
 
     Args:
-        of_user: Only the answers of ``user_id``; otherwise of everybody.
+        of_user: Only the answers of ``tenant``; otherwise of everybody.
     """
     expired = select(CachedResponse.id).where(CachedResponse.expires_at <= _NOW)
     if of_user:

@@ -109,14 +109,14 @@ class ProviderConfigRepository(Repository):
         """
         return self._get(
             queries.PROVIDER_CONFIG_BY_ID,
-            {"user_id": self.user_id, "id": config_id},
+            {"tenant": self.user_id, "id": config_id},
             entity="provider configuration",
             key=config_id,
         )
 
     def find_by_name(self, name: str) -> ProviderConfig | None:
         """Return the configuration of this name, or None."""
-        return self._find(queries.PROVIDER_CONFIG_BY_NAME, {"user_id": self.user_id, "name": name})
+        return self._find(queries.PROVIDER_CONFIG_BY_NAME, {"tenant": self.user_id, "name": name})
 
     def list(
         self,
@@ -163,7 +163,7 @@ class ProviderConfigRepository(Repository):
     def _change(
         self, statement: TypedReturnsRows[ProviderConfig], config_id: UUID, **values: Any
     ) -> ProviderConfig:
-        parameters = {"user_id": self.user_id, "config_id": config_id, **values}
+        parameters = {"tenant": self.user_id, "config_id": config_id, **values}
         return self._get(statement, parameters, entity="provider configuration", key=config_id)
 
 
@@ -284,7 +284,7 @@ class ResponseCacheRepository(Repository):
         """
         return self._find(
             queries.HIT_RESPONSE,
-            {"user_id": self.user_id, "request": request_hash, "model_name": model},
+            {"tenant": self.user_id, "request": request_hash, "model_name": model},
         )
 
     def put(self, request_hash: bytes, *, model: str, response: Any, expires_at: datetime) -> CachedResponse:
@@ -320,7 +320,7 @@ class ResponseCacheRepository(Repository):
         if owner is None:
             result = self._execute(queries.PURGE_RESPONSES, batch)
         else:
-            result = self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "user_id": owner})
+            result = self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "tenant": owner})
         return cast("CursorResult[Any]", result).rowcount
 
 
@@ -386,16 +386,14 @@ class UsageRepository(Repository):
         """
         if not timedelta(0) < moment("until", until) - moment("since", since) <= MAX_PERIOD:
             raise InvalidValue("until", f"must follow since by at most {MAX_PERIOD.days} days")
-        result = self._execute(
-            queries.USAGE_TOTALS, {"user_id": self.user_id, "since": since, "until": until}
-        )
+        result = self._execute(queries.USAGE_TOTALS, {"tenant": self.user_id, "since": since, "until": until})
         return [UsageTotal(**row) for row in result.mappings()]
 
     def monthly_cost(self, month: date) -> Decimal:
         """Return the US dollars that the month of ``month`` (UTC) has cost the user; 0 if nothing."""
         since = datetime(month.year, month.month, 1, tzinfo=UTC)
         until = (since + timedelta(days=31)).replace(day=1)
-        result = self._execute(queries.USAGE_COST, {"user_id": self.user_id, "since": since, "until": until})
+        result = self._execute(queries.USAGE_COST, {"tenant": self.user_id, "since": since, "until": until})
         return Decimal(result.scalar_one())
 
 
@@ -440,7 +438,7 @@ class ProjectEmbeddingRepository(Repository):
         """Return the vector that a model made of a project, or None."""
         return self._find(
             queries.PROJECT_EMBEDDING,
-            {"user_id": self.user_id, "project_id": project_id, "model_id": model_id},
+            {"tenant": self.user_id, "project_id": project_id, "model_id": model_id},
         )
 
     def delete(self, project_id: UUID, *, model_id: UUID | None = None) -> int:
@@ -449,7 +447,7 @@ class ProjectEmbeddingRepository(Repository):
         Returns:
             How many were deleted.
         """
-        key: dict[str, Any] = {"user_id": self.user_id, "project_id": project_id}
+        key: dict[str, Any] = {"tenant": self.user_id, "project_id": project_id}
         if model_id is None:
             result = self._execute(queries.DELETE_PROJECT_EMBEDDINGS, key)
         else:

@@ -108,14 +108,14 @@ class AsyncProviderConfigRepository(AsyncRepository):
         """
         return await self._get(
             queries.PROVIDER_CONFIG_BY_ID,
-            {"user_id": self.user_id, "id": config_id},
+            {"tenant": self.user_id, "id": config_id},
             entity="provider configuration",
             key=config_id,
         )
 
     async def find_by_name(self, name: str) -> ProviderConfig | None:
         """Return the configuration of this name, or None."""
-        return await self._find(queries.PROVIDER_CONFIG_BY_NAME, {"user_id": self.user_id, "name": name})
+        return await self._find(queries.PROVIDER_CONFIG_BY_NAME, {"tenant": self.user_id, "name": name})
 
     async def list(
         self,
@@ -162,7 +162,7 @@ class AsyncProviderConfigRepository(AsyncRepository):
     async def _change(
         self, statement: TypedReturnsRows[ProviderConfig], config_id: UUID, **values: Any
     ) -> ProviderConfig:
-        parameters = {"user_id": self.user_id, "config_id": config_id, **values}
+        parameters = {"tenant": self.user_id, "config_id": config_id, **values}
         return await self._get(statement, parameters, entity="provider configuration", key=config_id)
 
 
@@ -283,7 +283,7 @@ class AsyncResponseCacheRepository(AsyncRepository):
         """
         return await self._find(
             queries.HIT_RESPONSE,
-            {"user_id": self.user_id, "request": request_hash, "model_name": model},
+            {"tenant": self.user_id, "request": request_hash, "model_name": model},
         )
 
     async def put(
@@ -321,7 +321,7 @@ class AsyncResponseCacheRepository(AsyncRepository):
         if owner is None:
             result = await self._execute(queries.PURGE_RESPONSES, batch)
         else:
-            result = await self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "user_id": owner})
+            result = await self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "tenant": owner})
         return cast("CursorResult[Any]", result).rowcount
 
 
@@ -388,7 +388,7 @@ class AsyncUsageRepository(AsyncRepository):
         if not timedelta(0) < moment("until", until) - moment("since", since) <= MAX_PERIOD:
             raise InvalidValue("until", f"must follow since by at most {MAX_PERIOD.days} days")
         result = await self._execute(
-            queries.USAGE_TOTALS, {"user_id": self.user_id, "since": since, "until": until}
+            queries.USAGE_TOTALS, {"tenant": self.user_id, "since": since, "until": until}
         )
         return [UsageTotal(**row) for row in result.mappings()]
 
@@ -397,7 +397,7 @@ class AsyncUsageRepository(AsyncRepository):
         since = datetime(month.year, month.month, 1, tzinfo=UTC)
         until = (since + timedelta(days=31)).replace(day=1)
         result = await self._execute(
-            queries.USAGE_COST, {"user_id": self.user_id, "since": since, "until": until}
+            queries.USAGE_COST, {"tenant": self.user_id, "since": since, "until": until}
         )
         return Decimal(result.scalar_one())
 
@@ -443,7 +443,7 @@ class AsyncProjectEmbeddingRepository(AsyncRepository):
         """Return the vector that a model made of a project, or None."""
         return await self._find(
             queries.PROJECT_EMBEDDING,
-            {"user_id": self.user_id, "project_id": project_id, "model_id": model_id},
+            {"tenant": self.user_id, "project_id": project_id, "model_id": model_id},
         )
 
     async def delete(self, project_id: UUID, *, model_id: UUID | None = None) -> int:
@@ -452,7 +452,7 @@ class AsyncProjectEmbeddingRepository(AsyncRepository):
         Returns:
             How many were deleted.
         """
-        key: dict[str, Any] = {"user_id": self.user_id, "project_id": project_id}
+        key: dict[str, Any] = {"tenant": self.user_id, "project_id": project_id}
         if model_id is None:
             result = await self._execute(queries.DELETE_PROJECT_EMBEDDINGS, key)
         else:
