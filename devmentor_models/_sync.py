@@ -23,7 +23,7 @@ WORDS = [
     ),
     (r"\bcreate_async_engine\b", "create_engine"),
     (r"\.sync_(session|engine)\b", ""),
-    (r"\b([\w.]+)\.run_sync\(([\w.]+)", r"\2(\1"),
+    (r"\b([\w.]+)\.run_sync\(\s*([\w.]+)", r"\2(\1"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait (?=[\w(\[])", ""),
     (r"\basyncio\.sleep\b", "time.sleep"),
