@@ -10,6 +10,7 @@ from sqlalchemy import (
     Date,
     Delete,
     Select,
+    Uuid,
     bindparam,
     cast,
     delete,
@@ -34,7 +35,7 @@ _FRESH = {"populate_existing": True, "synchronize_session": False}
 # Unlike now(), it moves on within a transaction.
 _NOW = func.statement_timestamp()
 # Not "user_id": in an UPDATE, a parameter named like a column would be taken for a value to set.
-_USER: BindParameter[Any] = bindparam("tenant")
+_USER: BindParameter[Any] = bindparam("tenant", type_=Uuid())
 
 # -- Provider configurations -------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 
 from devmentor_models import Actor, Database
 from devmentor_models.ai import queries
@@ -123,7 +122,7 @@ def _explain_months(db: Database, me: Actor) -> None:
             since=datetime(2190, 1, 1, tzinfo=UTC),
             until=datetime(2190, 2, 1, tzinfo=UTC),
         )
-        sql = month.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+        sql = month.compile(dialect=tx.session.get_bind().dialect, compile_kwargs={"literal_binds": True})
         plan = tx.session.execute(text(f"EXPLAIN {sql}"))
         lines = "\n".join(plan.scalars())
         assert "usage_test_2190" in lines

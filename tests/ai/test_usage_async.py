@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.ai import queries
@@ -122,7 +121,7 @@ async def _explain_months(db: AsyncDatabase, me: Actor) -> None:
             since=datetime(2190, 1, 1, tzinfo=UTC),
             until=datetime(2190, 2, 1, tzinfo=UTC),
         )
-        sql = month.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+        sql = month.compile(dialect=tx.session.get_bind().dialect, compile_kwargs={"literal_binds": True})
         plan = await tx.session.execute(text(f"EXPLAIN {sql}"))
         lines = "\n".join(plan.scalars())
         assert "usage_test_2190" in lines
