@@ -1,0 +1,59 @@
+"""Checks of whole rows: every value is checked before the first one is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Enum, inspect
+
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.base import Base
+from devmentor_models.kit.types import CheckedType
+
+M = TypeVar("M", bound=Base)
+
+MAX_INTEGER = 2**31 - 1
+MAX_BIGINT = 2**63 - 1
+
+
+def check_values(model: type[Base], values: Mapping[str, Any]) -> None:
+    """Check values against the columns that they are for.
+
+    Raises:
+        InvalidValue: A value does not fit its column, or there is no such column.
+    """
+    columns = inspect(model).columns
+    for name, value in values.items():
+        column = columns.get(name)
+        if column is None:
+            raise InvalidValue(name, f"is no field of {model.__name__}")
+        field = f"{column.table.fullname}.{column.name}"
+        if value is None:
+            if not column.nullable:
+                raise InvalidValue(field, "is required")
+        elif isinstance(column.type, CheckedType):
+            column.type.check(value)
+        elif isinstance(column.type, Enum) and column.type.enum_class is not None:
+            if not isinstance(value, column.type.enum_class):
+                raise InvalidValue(field, f"expects a {column.type.enum_class.__name__}")
+
+
+def change(entity: Base, values: Mapping[str, Any]) -> list[str]:
+    """Assign values to an entity, all of them or none; return the names of those that differ.
+
+    Raises:
+        InvalidValue: A value does not fit; the entity is as it was.
+    """
+    check_values(type(entity), values)
+    before = {name: getattr(entity, name) for name in values}
+    for name, value in values.items():
+        setattr(entity, name, value)
+    return sorted(name for name, value in before.items() if getattr(entity, name) != value)
+
+
+def check_amount(field: str, amount: int, *, least: int = 1, most: int = MAX_INTEGER) -> int:
+    """Return a whole number, or raise `InvalidValue` unless it is ``least`` to ``most``."""
+    if type(amount) is not int or not least <= amount <= most:
+        raise InvalidValue(field, f"must be a whole number from {least} to {most}")
+    return amount
