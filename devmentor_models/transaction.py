@@ -29,6 +29,15 @@ from devmentor_models.auth.repositories import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.projects.repositories import (
+    ActivityRepository,
+    CollaboratorRepository,
+    EpicRepository,
+    FileRepository,
+    ProjectRepository,
+    TaskRepository,
+    TemplateRepository,
+)
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -144,3 +153,39 @@ class Transaction:
     def project_embeddings(self) -> ProjectEmbeddingRepository:
         """Vectors that stand for whole projects."""
         return ProjectEmbeddingRepository(self.session)
+
+    # projects
+    @cached_property
+    def projects(self) -> ProjectRepository:
+        """Projects and their credits."""
+        return ProjectRepository(self.session)
+
+    @cached_property
+    def epics(self) -> EpicRepository:
+        """Epics of projects."""
+        return EpicRepository(self.session)
+
+    @cached_property
+    def tasks(self) -> TaskRepository:
+        """Tasks of projects."""
+        return TaskRepository(self.session)
+
+    @cached_property
+    def files(self) -> FileRepository:
+        """Files of projects and their versions."""
+        return FileRepository(self.session)
+
+    @cached_property
+    def templates(self) -> TemplateRepository:
+        """Plans to start projects from."""
+        return TemplateRepository(self.session)
+
+    @cached_property
+    def collaborators(self) -> CollaboratorRepository:
+        """Who may enter whose project."""
+        return CollaboratorRepository(self.session)
+
+    @cached_property
+    def activity(self) -> ActivityRepository:
+        """The history of projects."""
+        return ActivityRepository(self.session)

@@ -28,6 +28,15 @@ from devmentor_models.auth.repositories_async import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.projects.repositories_async import (
+    AsyncActivityRepository,
+    AsyncCollaboratorRepository,
+    AsyncEpicRepository,
+    AsyncFileRepository,
+    AsyncProjectRepository,
+    AsyncTaskRepository,
+    AsyncTemplateRepository,
+)
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -144,3 +153,39 @@ class AsyncTransaction:
     def project_embeddings(self) -> AsyncProjectEmbeddingRepository:
         """Vectors that stand for whole projects."""
         return AsyncProjectEmbeddingRepository(self.session)
+
+    # projects
+    @cached_property
+    def projects(self) -> AsyncProjectRepository:
+        """Projects and their credits."""
+        return AsyncProjectRepository(self.session)
+
+    @cached_property
+    def epics(self) -> AsyncEpicRepository:
+        """Epics of projects."""
+        return AsyncEpicRepository(self.session)
+
+    @cached_property
+    def tasks(self) -> AsyncTaskRepository:
+        """Tasks of projects."""
+        return AsyncTaskRepository(self.session)
+
+    @cached_property
+    def files(self) -> AsyncFileRepository:
+        """Files of projects and their versions."""
+        return AsyncFileRepository(self.session)
+
+    @cached_property
+    def templates(self) -> AsyncTemplateRepository:
+        """Plans to start projects from."""
+        return AsyncTemplateRepository(self.session)
+
+    @cached_property
+    def collaborators(self) -> AsyncCollaboratorRepository:
+        """Who may enter whose project."""
+        return AsyncCollaboratorRepository(self.session)
+
+    @cached_property
+    def activity(self) -> AsyncActivityRepository:
+        """The history of projects."""
+        return AsyncActivityRepository(self.session)

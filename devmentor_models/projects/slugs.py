@@ -50,6 +50,6 @@ def check_slug(slug: str) -> str:
     Raises:
         InvalidValue: It contains white space or a slash, so it could not stand in a URL's path.
     """
-    if isinstance(slug, str) and ("/" in slug or any(char.isspace() for char in slug)):
+    if "/" in slug or any(char.isspace() for char in slug):
         raise InvalidValue("slug", "contains white space or a slash")
     return slug

@@ -9,6 +9,7 @@ from sqlalchemy import Enum, inspect
 
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.base import Base
+from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.types import CheckedType
 
 M = TypeVar("M", bound=Base)
@@ -34,9 +35,31 @@ def check_values(model: type[Base], values: Mapping[str, Any]) -> None:
                 raise InvalidValue(field, "is required")
         elif isinstance(column.type, CheckedType):
             column.type.check(value)
-        elif isinstance(column.type, Enum) and column.type.enum_class is not None:
-            if not isinstance(value, column.type.enum_class):
-                raise InvalidValue(field, f"expects a {column.type.enum_class.__name__}")
+        elif isinstance(column.type, Enum):
+            expected = column.type.enum_class
+            if expected is not None and not isinstance(value, expected):
+                raise InvalidValue(field, f"expects a {expected.__name__}")
+
+
+def built(model: type[M], values: Mapping[str, Any]) -> M:
+    """Return a new row that has a key, after checking its values.
+
+    Raises:
+        InvalidValue: A value does not fit.
+    """
+    check_values(model, values)
+    return model(id=uuid7(), **values)
+
+
+def check_names(given: Mapping[str, Any], allowed: type[Any]) -> None:
+    """Refuse named arguments that a TypedDict does not have; at run time nobody else does.
+
+    Raises:
+        InvalidValue: There is one.
+    """
+    for name in given:
+        if name not in allowed.__annotations__:
+            raise InvalidValue(name, "cannot be given here")
 
 
 def change(entity: Base, values: Mapping[str, Any]) -> list[str]:

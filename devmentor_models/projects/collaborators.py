@@ -1,0 +1,121 @@
+# Generated from collaborators_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Collaborators: who may enter whose project (requirement F4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
+from devmentor_models.projects import queries
+from devmentor_models.projects.enums import ActivityAction, CollaboratorRole
+from devmentor_models.projects.models import Project, ProjectCollaborator
+from devmentor_models.projects.shared import ProjectsRepository
+from devmentor_models.projects.values import check_values
+
+
+@dataclass(frozen=True, slots=True)
+class SharedProject:
+    """A project of somebody else, and what the acting user may do in it."""
+
+    project: Project
+    role: CollaboratorRole
+
+
+class CollaboratorRepository(ProjectsRepository):
+    """Collaborators in the acting user's projects (requirement F4)."""
+
+    def add(
+        self, project_id: UUID, member_id: UUID, *, role: CollaboratorRole = CollaboratorRole.VIEWER
+    ) -> ProjectCollaborator:
+        """Let a user into a project; one who is in it already gets the role.
+
+        Raises:
+            NotFound: The acting user has no such project.
+            InvalidValue: The member is the owner.
+            ForeignKeyViolation: There is no such user.
+        """
+        if member_id == self.user_id:
+            raise InvalidValue("member_id", "owns the project")
+        check_values(ProjectCollaborator, {"role": role})
+        self._require_project(project_id)
+        new = insert(ProjectCollaborator).values(
+            id=uuid7(), user_id=self.user_id, project_id=project_id, member_id=member_id, role=role
+        )
+        upsert = new.on_conflict_do_update(
+            index_elements=["user_id", "project_id", "member_id"], set_={"role": new.excluded.role}
+        ).returning(ProjectCollaborator)
+        found = self._execute(upsert.execution_options(populate_existing=True))
+        collaborator: ProjectCollaborator = found.scalar_one()
+        self._trace(ActivityAction.COLLABORATOR_ADDED, collaborator)
+        self._flush()
+        return collaborator
+
+    def change_role(self, project_id: UUID, member_id: UUID, role: CollaboratorRole) -> ProjectCollaborator:
+        """Change what a collaborator may do.
+
+        Raises:
+            NotFound: The user is no collaborator of the project.
+            InvalidValue: ``role`` is no role.
+        """
+        collaborator = self._collaborator(project_id, member_id)
+        return self._change(
+            collaborator,
+            project_id,
+            {"role": role},
+            action=ActivityAction.ROLE_CHANGED,
+            details={"member_id": str(member_id), "role": str(role)},
+        )
+
+    def remove(self, project_id: UUID, member_id: UUID) -> None:
+        """Shut a collaborator out of a project.
+
+        Raises:
+            NotFound: The user is no collaborator of the project.
+        """
+        collaborator = self._collaborator(project_id, member_id)
+        self._trace(ActivityAction.COLLABORATOR_REMOVED, collaborator)
+        self.session.delete(collaborator)
+        self._flush()
+
+    def list(
+        self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[ProjectCollaborator]:
+        """Return a page of a project's collaborators, newest first."""
+        statement = select(ProjectCollaborator).where(
+            ProjectCollaborator.user_id == self.user_id, ProjectCollaborator.project_id == project_id
+        )
+        return self._page(statement, [ProjectCollaborator.id], cursor=cursor, limit=limit)
+
+    def projects_shared_with_me(
+        self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[SharedProject]:
+        """Return a page of the live projects of others that the acting user may enter, newest first."""
+        statement = (
+            select(Project, ProjectCollaborator.role)
+            .join(
+                ProjectCollaborator,
+                and_(
+                    ProjectCollaborator.user_id == Project.user_id,
+                    ProjectCollaborator.project_id == Project.id,
+                ),
+            )
+            .where(ProjectCollaborator.member_id == self.user_id, Project.deleted_at.is_(None))
+        )
+        rows = self._execute(after(statement, [Project.id], cursor=cursor, limit=limit))
+        shared = [SharedProject(project, role) for project, role in rows]
+        page = page_of([item.project for item in shared], [Project.id], limit)
+        return Page(shared[: len(page.items)], page.next_cursor)
+
+    def _collaborator(self, project_id: UUID, member_id: UUID) -> ProjectCollaborator:
+        parameters = {"user_id": self.user_id, "project_id": project_id, "member_id": member_id}
+        return self._get(queries.COLLABORATOR, parameters, entity="collaborator", key=member_id)
+
+    def _trace(self, action: ActivityAction, collaborator: ProjectCollaborator) -> None:
+        details = {"member_id": str(collaborator.member_id), "role": collaborator.role.value}
+        self._record(action, collaborator, collaborator.project_id, details)

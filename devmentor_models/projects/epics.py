@@ -1,0 +1,132 @@
+# Generated from epics_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Epics: the parts of a project's plan (requirement F4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Unpack
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.projects import queries
+from devmentor_models.projects.changes import EpicChanges
+from devmentor_models.projects.enums import ActivityAction, EpicStatus
+from devmentor_models.projects.models import Epic
+from devmentor_models.projects.shared import ProjectsRepository
+from devmentor_models.projects.values import built, check_names
+
+
+class EpicRepository(ProjectsRepository):
+    """Epics of the acting user's projects (requirement F4)."""
+
+    def create(
+        self,
+        *,
+        project_id: UUID,
+        title: str,
+        description: str | None = None,
+        status: EpicStatus = EpicStatus.PLANNED,
+    ) -> Epic:
+        """Add an epic at the end of a project's plan.
+
+        Raises:
+            NotFound: The user has no such project.
+            InvalidValue: A value does not fit.
+        """
+        values = {"project_id": project_id, "title": title, "description": description, "status": status}
+        epic = built(Epic, {"user_id": self.user_id, **values})
+        self._require_project(project_id)
+        last = select(func.coalesce(func.max(Epic.position), 0) + 1)
+        last = last.where(Epic.user_id == self.user_id, Epic.project_id == project_id)
+        epic.position = (self._execute(last)).scalar_one()
+        self._record(ActivityAction.CREATED, epic, project_id)
+        return self._add(epic)
+
+    def get(self, epic_id: UUID) -> Epic:
+        """Return a live epic.
+
+        Raises:
+            NotFound: The user has no such epic, or it or its project is deleted.
+        """
+        return self._own(queries.EPIC_BY_ID, epic_id, "epic")
+
+    def list(
+        self,
+        project_id: UUID,
+        *,
+        status: EpicStatus | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page[Epic]:
+        """Return a page of a project's epics in the plan's order.
+
+        Args:
+            project_id: The project.
+            status: Only epics in this status.
+            cursor: `Page.next_cursor` of the page before.
+            limit: Rows on the page, 1 to 500.
+        """
+        statement = queries.EPICS_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
+        if status is not None:
+            statement = statement.where(Epic.status == status)
+        keys = [Epic.position, Epic.id]
+        return self._page(statement, keys, cursor=cursor, limit=limit, descending=False)
+
+    def update(self, epic_id: UUID, *, version: int | None = None, **changes: Unpack[EpicChanges]) -> Epic:
+        """Change fields of an epic; what is left out stays.
+
+        Raises:
+            NotFound: The user has no such epic.
+            InvalidValue: A value does not fit; nothing was changed.
+            VersionConflict: The epic was changed since ``version``.
+        """
+        check_names(changes, EpicChanges)
+        epic = self.get(epic_id)
+        return self._change(epic, epic.project_id, changes, version=version)
+
+    def reorder(self, project_id: UUID, epic_ids: Sequence[UUID]) -> Sequence[Epic]:
+        """Put a project's epics in the given order, and return them in it.
+
+        Args:
+            project_id: The project.
+            epic_ids: All live epics of the project, each once.
+
+        Raises:
+            NotFound: The user has no such project.
+            InvalidValue: An epic is missing, unknown or named twice; nothing was changed.
+        """
+        self._require_project(project_id, lock=True)
+        statement = queries.EPICS_OF_PROJECT.execution_options(populate_existing=True)
+        parameters = {"user_id": self.user_id, "project_id": project_id}
+        epics = {epic.id: epic for epic in self._all(statement, parameters)}
+        if len(epic_ids) != len(epics) or set(epic_ids) != set(epics):
+            raise InvalidValue("epic_ids", "must name every epic of the project once")
+        for position, epic_id in enumerate(epic_ids, 1):
+            epics[epic_id].position = float(position)
+        if epic_ids:
+            self._record(ActivityAction.REORDERED, epics[epic_ids[0]], project_id, {"epics": len(epics)})
+        self._flush()
+        return [epics[epic_id] for epic_id in epic_ids]
+
+    def soft_delete(self, epic_id: UUID) -> Epic:
+        """Hide an epic and its tasks (S3).
+
+        Raises:
+            NotFound: The user has no such epic, or it is deleted already.
+        """
+        epic = self.get(epic_id)
+        values = {"deleted_at": datetime.now(UTC)}
+        return self._change(epic, epic.project_id, values, action=ActivityAction.DELETED)
+
+    def restore(self, epic_id: UUID) -> Epic:
+        """Bring a deleted epic back, with exactly the tasks that went with it (S3).
+
+        Raises:
+            NotFound: The user has no such deleted epic, or its project is deleted.
+        """
+        epic = self._own(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
+        return self._change(epic, epic.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)

@@ -1,0 +1,202 @@
+# Generated from files_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Files of projects, their versions, and the clean-up of object storage (requirements S3, F4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
+from devmentor_models.projects import queries
+from devmentor_models.projects.enums import ActivityAction
+from devmentor_models.projects.models import ProjectFile, ProjectFileVersion, StorageOrphan
+from devmentor_models.projects.shared import ProjectsRepository
+from devmentor_models.projects.values import MAX_BIGINT, built, check_amount
+
+
+@dataclass(frozen=True, slots=True)
+class StorageKey:
+    """Where an object is in MinIO or S3."""
+
+    bucket: str
+    key: str
+
+
+class FileRepository(ProjectsRepository):
+    """Files of the acting user's projects (requirements S3, F4)."""
+
+    def create(self, *, project_id: UUID, path: str, media_type: str | None = None) -> ProjectFile:
+        """Add a file without contents to a project.
+
+        Args:
+            project_id: The project.
+            path: Path within the project, at most 500 characters.
+            media_type: MIME type of the contents.
+
+        Raises:
+            NotFound: The user has no such project.
+            InvalidValue: A value does not fit.
+            UniqueViolation: The project has a file at this path.
+        """
+        values = {"project_id": project_id, "path": path, "media_type": media_type}
+        file = built(ProjectFile, {"user_id": self.user_id, **values})
+        self._require_project(project_id)
+        self._record(ActivityAction.CREATED, file, project_id)
+        return self._add(file)
+
+    def get(self, file_id: UUID) -> ProjectFile:
+        """Return a live file.
+
+        Raises:
+            NotFound: The user has no such file, or it or its project is deleted.
+        """
+        return self._own(queries.FILE_BY_ID, file_id, "file")
+
+    def list(
+        self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[ProjectFile]:
+        """Return a page of a project's live files by path."""
+        statement = select(ProjectFile).where(
+            ProjectFile.user_id == self.user_id,
+            ProjectFile.project_id == project_id,
+            ProjectFile.deleted_at.is_(None),
+            queries.FILE_IN_LIVE_PROJECT,
+        )
+        keys = [ProjectFile.path, ProjectFile.id]
+        return self._page(statement, keys, cursor=cursor, limit=limit, descending=False)
+
+    def add_version(
+        self, file_id: UUID, *, storage_bucket: str, storage_key: str, size_bytes: int, sha256: bytes
+    ) -> ProjectFileVersion:
+        """Put a new content in force; a content that the file had before is not stored twice.
+
+        Numbers have no gaps and are given out once, however many add at a time. For a known content the
+        version that has it comes into force again and is returned; the new object, if it was stored under
+        another key, joins `orphaned_storage_keys`.
+
+        Args:
+            file_id: The file.
+            storage_bucket: Bucket of MinIO or S3.
+            storage_key: Key of the object in the bucket.
+            size_bytes: Its size in bytes.
+            sha256: SHA-256 of the content, 32 bytes.
+
+        Raises:
+            NotFound: The user has no such file.
+            InvalidValue: A value does not fit.
+        """
+        check_amount("size_bytes", size_bytes, least=0, most=MAX_BIGINT)
+        content = {"storage_bucket": storage_bucket, "storage_key": storage_key, "sha256": sha256}
+        version = built(ProjectFileVersion, {"user_id": self.user_id, "size_bytes": size_bytes, **content})
+        file = self._own(queries.FILE_LOCKED, file_id, "file")
+        known = self._find(
+            queries.VERSION_BY_HASH,
+            {"user_id": self.user_id, "project_id": file.project_id, "file_id": file.id, "sha256": sha256},
+        )
+        if known is not None:
+            if (known.storage_bucket, known.storage_key) != (storage_bucket, storage_key):
+                self._add_orphan(storage_bucket, storage_key)
+            self._change(file, file.project_id, {"current_version": known.number})
+            return known
+        version.project_id, version.file_id = file.project_id, file.id
+        version.number = file.latest_version + 1
+        file.latest_version = file.current_version = version.number
+        details = {"number": version.number, "size_bytes": size_bytes}
+        self._record(ActivityAction.VERSION_ADDED, file, file.project_id, details)
+        return self._add(version)
+
+    def current_version(self, file_id: UUID) -> ProjectFileVersion:
+        """Return the version of a live file that is in force.
+
+        Raises:
+            NotFound: The user has no such file, or it has no version yet.
+        """
+        file = self.get(file_id)
+        parameters = {"user_id": file.user_id, "project_id": file.project_id, "file_id": file.id}
+        return self._get(
+            queries.VERSION_BY_NUMBER,
+            {**parameters, "number": file.current_version},
+            entity="version of file",
+            key=file_id,
+        )
+
+    def history(
+        self, file_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[ProjectFileVersion]:
+        """Return a page of a live file's versions, newest first.
+
+        Raises:
+            NotFound: The user has no such file.
+        """
+        file = self.get(file_id)
+        statement = select(ProjectFileVersion).where(
+            ProjectFileVersion.user_id == file.user_id,
+            ProjectFileVersion.project_id == file.project_id,
+            ProjectFileVersion.file_id == file.id,
+        )
+        return self._page(statement, [ProjectFileVersion.number], cursor=cursor, limit=limit)
+
+    def soft_delete(self, file_id: UUID) -> ProjectFile:
+        """Hide a file; its path becomes free, its versions stay (S3).
+
+        Raises:
+            NotFound: The user has no such file, or it is deleted already.
+        """
+        file = self.get(file_id)
+        values = {"deleted_at": datetime.now(UTC)}
+        return self._change(file, file.project_id, values, action=ActivityAction.DELETED)
+
+    def restore(self, file_id: UUID) -> ProjectFile:
+        """Bring a deleted file back (S3).
+
+        Raises:
+            NotFound: The user has no such deleted file, or its project is deleted.
+            UniqueViolation: Another file has taken its path.
+        """
+        file = self._own(queries.DELETED_FILE_BY_ID, file_id, "deleted file")
+        return self._change(file, file.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+
+    def purge(self, file_id: UUID) -> None:
+        """Delete a file and its versions for good, live or soft-deleted (S3).
+
+        The objects in storage are then listed by `orphaned_storage_keys`.
+
+        Raises:
+            NotFound: The user has no such file.
+        """
+        file = self._own(queries.ANY_FILE_BY_ID, file_id, "file")
+        self._record(ActivityAction.PURGED, file, file.project_id, {"path": file.path})
+        self.session.delete(file)
+        self._flush()
+
+    def orphaned_storage_keys(self, limit: int = 100) -> Sequence[StorageKey]:
+        """Return objects whose rows are gone, oldest first, for a clean-up job to delete (S3).
+
+        The job deletes them from storage and then calls `forget_orphans`; when it dies in between, they are
+        listed again. Rows go by purge, by cascade and by erasure of a user alike. Needs no user.
+
+        Args:
+            limit: Keys at most, 1 to 500.
+        """
+        orphans = self._all(queries.ORPHANED_KEYS, {"limit": check_limit(limit)})
+        return [StorageKey(orphan.storage_bucket, orphan.storage_key) for orphan in orphans]
+
+    def forget_orphans(self, keys: Sequence[StorageKey]) -> int:
+        """Forget objects that were deleted from storage; return how many were known."""
+        if not keys:
+            return 0
+        where = tuple_(StorageOrphan.storage_bucket, StorageOrphan.storage_key)
+        statement = delete(StorageOrphan).where(where.in_([(key.bucket, key.key) for key in keys]))
+        forgotten = self._execute(
+            statement.returning(StorageOrphan.id).execution_options(synchronize_session=False)
+        )
+        return len(forgotten.all())
+
+    def _add_orphan(self, bucket: str, key: str) -> None:
+        statement = insert(StorageOrphan).values(storage_bucket=bucket, storage_key=key)
+        self._execute(statement.on_conflict_do_nothing())

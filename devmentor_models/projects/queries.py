@@ -1,0 +1,298 @@
+"""Statements of the ``projects`` schema: values without a session, testable by compiling.
+
+A row is live when neither it nor a parent of it is soft-deleted. Nothing is copied to the children when a
+project or an epic is deleted, so that restoring it brings back exactly what went with it, and a task that is
+written at the same moment is hidden too.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Insert,
+    Integer,
+    Interval,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from devmentor_models.kit.base import table_named
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.projects.enums import ActivityAction
+from devmentor_models.projects.models import (
+    Activity,
+    CreditEntry,
+    Epic,
+    Project,
+    ProjectCollaborator,
+    ProjectFile,
+    ProjectFileVersion,
+    ProjectTemplate,
+    StorageOrphan,
+    Task,
+)
+
+_USER: BindParameter[Any] = bindparam("user_id")
+_ID: BindParameter[Any] = bindparam("id")
+
+# Built once: constructing a statement costs more than PostgreSQL takes to answer it.
+
+PROJECT_BY_ID = select(Project).where(
+    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_(None)
+)
+PROJECT_BY_SLUG = select(Project).where(
+    Project.user_id == _USER, Project.slug == bindparam("slug"), Project.deleted_at.is_(None)
+)
+DELETED_PROJECT_BY_ID = select(Project).where(
+    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_not(None)
+)
+PROJECT_EXISTS = select(Project.id).where(
+    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_(None)
+)
+PROJECT_LOCK = PROJECT_EXISTS.with_for_update(key_share=True)
+
+
+def _of_live_project(model: type[Epic | Task | ProjectFile]) -> ColumnElement[bool]:
+    return exists().where(
+        Project.user_id == model.user_id, Project.id == model.project_id, Project.deleted_at.is_(None)
+    )
+
+
+_DELETED_EPIC = aliased(Epic)
+EPIC_IN_LIVE_PROJECT = _of_live_project(Epic)
+FILE_IN_LIVE_PROJECT = _of_live_project(ProjectFile)
+TASK_IN_LIVE_PLAN = and_(
+    _of_live_project(Task),
+    ~exists().where(
+        _DELETED_EPIC.user_id == Task.user_id,
+        _DELETED_EPIC.id == Task.epic_id,
+        _DELETED_EPIC.deleted_at.is_not(None),
+    ),
+)
+
+EPIC_BY_ID = select(Epic).where(
+    Epic.user_id == _USER, Epic.id == _ID, Epic.deleted_at.is_(None), EPIC_IN_LIVE_PROJECT
+)
+DELETED_EPIC_BY_ID = select(Epic).where(
+    Epic.user_id == _USER, Epic.id == _ID, Epic.deleted_at.is_not(None), EPIC_IN_LIVE_PROJECT
+)
+EPICS_OF_PROJECT = select(Epic).where(
+    Epic.user_id == _USER,
+    Epic.project_id == bindparam("project_id"),
+    Epic.deleted_at.is_(None),
+    EPIC_IN_LIVE_PROJECT,
+)
+TASK_BY_ID = select(Task).where(
+    Task.user_id == _USER, Task.id == _ID, Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN
+)
+DELETED_TASK_BY_ID = select(Task).where(
+    Task.user_id == _USER, Task.id == _ID, Task.deleted_at.is_not(None), TASK_IN_LIVE_PLAN
+)
+TASKS_OF_PROJECT = select(Task).where(
+    Task.user_id == _USER,
+    Task.project_id == bindparam("project_id"),
+    Task.deleted_at.is_(None),
+    TASK_IN_LIVE_PLAN,
+)
+FILE_BY_ID = select(ProjectFile).where(
+    ProjectFile.user_id == _USER,
+    ProjectFile.id == _ID,
+    ProjectFile.deleted_at.is_(None),
+    FILE_IN_LIVE_PROJECT,
+)
+# populate_existing: a file that was read before the lock was had would give out a stale version number.
+FILE_LOCKED = FILE_BY_ID.with_for_update(key_share=True).execution_options(populate_existing=True)
+DELETED_FILE_BY_ID = select(ProjectFile).where(
+    ProjectFile.user_id == _USER,
+    ProjectFile.id == _ID,
+    ProjectFile.deleted_at.is_not(None),
+    FILE_IN_LIVE_PROJECT,
+)
+ANY_FILE_BY_ID = select(ProjectFile).where(ProjectFile.user_id == _USER, ProjectFile.id == _ID)
+VERSION_BY_HASH = select(ProjectFileVersion).where(
+    ProjectFileVersion.user_id == _USER,
+    ProjectFileVersion.project_id == bindparam("project_id"),
+    ProjectFileVersion.file_id == bindparam("file_id"),
+    ProjectFileVersion.sha256 == bindparam("sha256"),
+)
+VERSION_BY_NUMBER = select(ProjectFileVersion).where(
+    ProjectFileVersion.user_id == _USER,
+    ProjectFileVersion.project_id == bindparam("project_id"),
+    ProjectFileVersion.file_id == bindparam("file_id"),
+    ProjectFileVersion.number == bindparam("number"),
+)
+# The catalogue's templates have no owner and are everybody's.
+TEMPLATE_VISIBLE = or_(ProjectTemplate.user_id == _USER, ProjectTemplate.user_id.is_(None))
+TEMPLATE_BY_ID = select(ProjectTemplate).where(TEMPLATE_VISIBLE, ProjectTemplate.id == _ID)
+OWN_TEMPLATE_BY_ID = select(ProjectTemplate).where(
+    ProjectTemplate.user_id == _USER, ProjectTemplate.id == _ID
+)
+COLLABORATOR = select(ProjectCollaborator).where(
+    ProjectCollaborator.user_id == _USER,
+    ProjectCollaborator.project_id == bindparam("project_id"),
+    ProjectCollaborator.member_id == bindparam("member_id"),
+)
+ENTRY_BY_KEY = select(CreditEntry).where(
+    CreditEntry.user_id == _USER,
+    CreditEntry.project_id == bindparam("project_id"),
+    CreditEntry.idempotency_key == bindparam("key"),
+)
+
+
+def _credit_change(action: ActivityAction) -> Insert:
+    """Return one statement that changes the balance, writes the ledger and records the activity.
+
+    The condition stands in the UPDATE: PostgreSQL checks it again on the row that a concurrent spend left
+    behind, so credits cannot be spent twice (trap 14).
+    """
+    change = bindparam("change", type_=Integer)
+    changed = (
+        update(Project)
+        .where(
+            Project.user_id == _USER,
+            Project.id == bindparam("project_id"),
+            Project.deleted_at.is_(None),
+            Project.credits + change >= 0,
+        )
+        .values(credits=Project.credits + change)
+        .returning(Project.user_id, Project.id, Project.credits)
+        .cte("changed")
+    )
+    recorded = (
+        insert(Activity)
+        .from_select(
+            ["id", "user_id", "project_id", "actor_id", "action", "entity_table", "entity_id", "details"],
+            select(
+                bindparam("activity_id", type_=Activity.id.type),
+                changed.c.user_id,
+                changed.c.id,
+                bindparam("actor_id", type_=Activity.actor_id.type),
+                literal(action, Activity.action.type),
+                literal("projects.projects"),
+                changed.c.id,
+                func.jsonb_build_object("amount", change, "balance", changed.c.credits),
+            ),
+            include_defaults=False,
+        )
+        .cte("recorded")
+    )
+    return (
+        insert(CreditEntry)
+        .from_select(
+            ["id", "user_id", "project_id", "amount", "balance_after", "reason", "idempotency_key"],
+            select(
+                bindparam("entry_id", type_=CreditEntry.id.type),
+                changed.c.user_id,
+                changed.c.id,
+                change,
+                changed.c.credits,
+                bindparam("reason", type_=CreditEntry.reason.type),
+                bindparam("key", type_=CreditEntry.idempotency_key.type),
+            ),
+            include_defaults=False,
+        )
+        .add_cte(changed, recorded)
+        .returning(CreditEntry)
+    )
+
+
+SPEND_CREDITS = _credit_change(ActivityAction.CREDITS_SPENT)
+GRANT_CREDITS = _credit_change(ActivityAction.CREDITS_GRANTED)
+
+ORPHANED_KEYS = (
+    select(StorageOrphan)
+    .where(
+        # A key that a live version uses again is no orphan.
+        ~exists().where(
+            ProjectFileVersion.storage_bucket == StorageOrphan.storage_bucket,
+            ProjectFileVersion.storage_key == StorageOrphan.storage_key,
+        )
+    )
+    .order_by(StorageOrphan.id)
+    .limit(bindparam("limit"))
+)
+
+
+@cache
+def ranked_by_activity() -> Select[Any]:
+    """Return the seed's query: projects with many recent documents, nearest to a vector first (F8)."""
+    documents = table_named("memory.documents")
+    vectors = table_named("ai.project_embeddings")
+    recent = (
+        select(documents.c.project_id, func.count().label("documents"))
+        .where(
+            documents.c.user_id == _USER,
+            documents.c.project_id.is_not(None),
+            documents.c.deleted_at.is_(None),
+            documents.c.created_at > func.now() - cast(bindparam("age"), Interval),
+        )
+        .group_by(documents.c.project_id)
+        .having(func.count() > bindparam("more_than"))
+        .cte("recent")
+    )
+    distance = vectors.c.embedding.cosine_distance(bindparam("embedding", type_=vectors.c.embedding.type))
+    return (
+        select(Project, recent.c.documents, distance.label("distance"))
+        .join(recent, recent.c.project_id == Project.id)
+        .join(
+            vectors,
+            and_(
+                vectors.c.user_id == Project.user_id,
+                vectors.c.project_id == Project.id,
+                vectors.c.model_id == bindparam("model_id"),
+            ),
+        )
+        .where(Project.user_id == _USER, Project.deleted_at.is_(None))
+        .order_by(distance, Project.id)
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def assigned_to_team() -> Select[Task]:
+    """Return the seed's query: tasks assigned to the members of a team (F8).
+
+    Only of a team that the actor owns or belongs to, and of projects that the actor owns or works in.
+    """
+    members = table_named("auth.team_members")
+    me = members.alias("me")
+    return (
+        select(Task)
+        .join(members, members.c.member_id == Task.assignee_id)
+        .where(
+            members.c.team_id == bindparam("team_id"),
+            or_(
+                members.c.user_id == _USER,
+                exists().where(me.c.team_id == members.c.team_id, me.c.member_id == _USER),
+            ),
+            or_(
+                Task.user_id == _USER,
+                exists().where(
+                    ProjectCollaborator.user_id == Task.user_id,
+                    ProjectCollaborator.project_id == Task.project_id,
+                    ProjectCollaborator.member_id == _USER,
+                ),
+            ),
+            Task.deleted_at.is_(None),
+            TASK_IN_LIVE_PLAN,
+        )
+    )
+
+
+def new_keys() -> dict[str, Any]:
+    """Return the keys of the rows that a credit statement inserts."""
+    return {"entry_id": uuid7(), "activity_id": uuid7()}

@@ -1,0 +1,121 @@
+"""What the repositories of the ``projects`` schema have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm.util import identity_key
+
+from devmentor_models.errors import NotFound, UniqueViolation, VersionConflict
+from devmentor_models.kit.base import LIVE, MutableRecord
+from devmentor_models.kit.repository_async import AsyncRepository
+from devmentor_models.kit.session import translated
+from devmentor_models.projects import queries
+from devmentor_models.projects.enums import ActivityAction
+from devmentor_models.projects.models import Activity, Project, ProjectTemplate
+from devmentor_models.projects.slugs import next_slug
+from devmentor_models.projects.values import change, check_values
+
+M = TypeVar("M", bound=MutableRecord)
+S = TypeVar("S", Project, ProjectTemplate)
+
+#: How often a free slug is looked for while others take the one that was found.
+SLUG_ATTEMPTS = 25
+
+
+class AsyncProjectsRepository(AsyncRepository):
+    """Base of the schema's repositories: the tenant is the acting user, and changes leave a trace."""
+
+    def _record(
+        self, action: ActivityAction, entity: Any, project_id: UUID, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Add one line to the project's history; the next flush writes it."""
+        self.session.add(
+            Activity(
+                user_id=self.user_id,
+                project_id=project_id,
+                actor_id=self.actor.user_id,
+                action=action,
+                entity_table=entity.__table__.fullname,
+                entity_id=entity.id,
+                details=dict(details or {}),
+            )
+        )
+
+    async def _own(self, statement: Select[M], key: UUID, entity: str) -> M:
+        """Return a row of the tenant by its key."""
+        return await self._get(statement, {"user_id": self.user_id, "id": key}, entity=entity, key=key)
+
+    async def _require_project(self, project_id: UUID, *, lock: bool = False) -> None:
+        """Make sure that a project of the tenant is live.
+
+        Raises:
+            NotFound: It is not.
+        """
+        statement = queries.PROJECT_LOCK if lock else queries.PROJECT_EXISTS
+        found = await self._execute(statement, {"user_id": self.user_id, "id": project_id})
+        if found.scalar_one_or_none() is None:
+            raise NotFound("project", project_id)
+
+    async def _change(
+        self,
+        entity: M,
+        project_id: UUID,
+        values: Mapping[str, Any],
+        *,
+        action: ActivityAction = ActivityAction.UPDATED,
+        version: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> M:
+        """Assign values, write them and record the fact; nothing happens when nothing differs.
+
+        Raises:
+            InvalidValue: A value does not fit; nothing was changed.
+            VersionConflict: The row has another version than ``version``.
+        """
+        if version is not None and entity.version != version:
+            raise VersionConflict
+        changed = change(entity, values)
+        if changed:
+            self._record(action, entity, project_id, {"fields": changed} if details is None else details)
+            await self._flush()
+        return entity
+
+    async def _insert_with_slug(self, model: type[S], values: Mapping[str, Any], base: str) -> S:
+        """Insert a row with ``base`` as its slug, or ``base-2`` … while that is taken.
+
+        ON CONFLICT rather than a look beforehand: two who choose the same name at once both get a slug.
+        """
+        check_values(model, values)
+        taken: set[str] = set()
+        for _ in range(SLUG_ATTEMPTS):
+            statement = insert(model).values(**values, slug=next_slug(base, taken))
+            statement = statement.on_conflict_do_nothing(
+                index_elements=["user_id", "slug"],
+                index_where=LIVE if "deleted_at" in model.__table__.columns else None,
+            )
+            made: S | None = (await self._execute(statement.returning(model))).scalar_one_or_none()
+            if made is not None:
+                return made
+            taken = await self._slugs_like(model, base)
+        table = model.__tablename__
+        raise UniqueViolation(f"uq_{table}_user_id_slug", f"projects.{table}", ("user_id", "slug"))
+
+    async def _slugs_like(self, model: type[S], base: str) -> set[str]:
+        statement = select(model.slug).where(
+            model.user_id == self.user_id, (model.slug == base) | model.slug.startswith(f"{base}-")
+        )
+        if model is Project:
+            statement = statement.where(Project.deleted_at.is_(None))
+        return set((await self._execute(statement)).scalars())
+
+    async def _refresh_loaded(self, model: type[M], key: UUID) -> None:
+        """Read a row again that this session holds and that a statement has just changed."""
+        loaded = self.session.identity_map.get(identity_key(model, key))
+        if loaded is not None:
+            with translated():
+                await self.session.refresh(loaded)

@@ -1,0 +1,104 @@
+# Generated from templates_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Templates: plans to start projects from (requirement F4)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.projects import queries
+from devmentor_models.projects.models import Epic, ProjectTemplate, Task
+from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
+from devmentor_models.projects.shared import ProjectsRepository
+from devmentor_models.projects.slugs import check_slug, slug_of
+from devmentor_models.projects.values import check_values
+
+
+class TemplateRepository(ProjectsRepository):
+    """Templates of the acting user, and those of the catalogue, which everybody reads (F4)."""
+
+    def create(
+        self, *, name: str, plan: Plan, slug: str | None = None, description: str | None = None
+    ) -> ProjectTemplate:
+        """Keep a plan as a template of the user's own.
+
+        Args:
+            name: Name for people, at most 200 characters.
+            plan: Epics and tasks.
+            slug: Name for URLs; made from ``name`` when left out, with a number if that is taken.
+            description: What the template is good for.
+
+        Raises:
+            InvalidValue: A value does not fit.
+            UniqueViolation: The given slug is taken.
+        """
+        values = {
+            "id": uuid7(),
+            "user_id": self.user_id,
+            "name": name,
+            "plan": plan.to_json(),
+            "description": description,
+        }
+        check_values(ProjectTemplate, values)
+        if slug is None:
+            return self._insert_with_slug(ProjectTemplate, values, slug_of(name, default="template"))
+        return self._add(ProjectTemplate(slug=check_slug(slug), **values))
+
+    def get(self, template_id: UUID) -> ProjectTemplate:
+        """Return a template of the user or of the catalogue; `Plan.from_json` reads its plan.
+
+        Raises:
+            NotFound: No such template is visible.
+        """
+        return self._own(queries.TEMPLATE_BY_ID, template_id, "template")
+
+    def list(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[ProjectTemplate]:
+        """Return a page of the user's and the catalogue's templates, newest first."""
+        statement = select(ProjectTemplate).where(queries.TEMPLATE_VISIBLE).params(user_id=self.user_id)
+        return self._page(statement, [ProjectTemplate.id], cursor=cursor, limit=limit)
+
+    def from_project(self, project_id: UUID, *, name: str, description: str | None = None) -> ProjectTemplate:
+        """Make a template from a project's live epics and tasks, without dates and people.
+
+        Raises:
+            NotFound: The user has no such project.
+            InvalidValue: A value does not fit.
+        """
+        self._require_project(project_id)
+        parameters = {"user_id": self.user_id, "project_id": project_id}
+        in_order = queries.EPICS_OF_PROJECT.order_by(Epic.position, Epic.id)
+        epics = self._all(in_order, parameters)
+        tasks = self._all(queries.TASKS_OF_PROJECT.order_by(Task.position, Task.id), parameters)
+        planned: dict[UUID | None, list[TaskPlan]] = {}
+        for task in tasks:
+            planned.setdefault(task.epic_id, []).append(_planned(task))
+        plan = Plan(
+            epics=[
+                EpicPlan(title=epic.title, description=epic.description, tasks=planned.get(epic.id, []))
+                for epic in epics
+            ],
+            tasks=planned.get(None, []),
+        )
+        return self.create(name=name, plan=plan, description=description)
+
+    def delete(self, template_id: UUID) -> None:
+        """Delete one of the user's own templates; projects made from it stay.
+
+        Raises:
+            NotFound: The user has no such template.
+        """
+        self.session.delete(self._own(queries.OWN_TEMPLATE_BY_ID, template_id, "own template"))
+        self._flush()
+
+
+def _planned(task: Task) -> TaskPlan:
+    return TaskPlan(
+        title=task.title,
+        description=task.description,
+        kind=task.kind,
+        priority=task.priority,
+        labels=task.labels,
+    )
