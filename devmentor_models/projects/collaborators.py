@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from devmentor_models.errors import InvalidValue
@@ -107,8 +108,10 @@ class CollaboratorRepository(ProjectsRepository):
             )
             .where(ProjectCollaborator.member_id == self.user_id, Project.deleted_at.is_(None))
         )
-        rows = self._execute(after(statement, [Project.id], cursor=cursor, limit=limit))
-        shared = [SharedProject(project, role) for project, role in rows]
+        # `after` is typed for one entity; it only adds conditions and an order.
+        paged = after(cast("Select[Any]", statement), [Project.id], cursor=cursor, limit=limit)
+        rows = (self._execute(paged)).mappings()
+        shared = [SharedProject(row["Project"], row["role"]) for row in rows]
         page = page_of([item.project for item in shared], [Project.id], limit)
         return Page(shared[: len(page.items)], page.next_cursor)
 

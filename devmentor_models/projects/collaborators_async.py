@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from devmentor_models.errors import InvalidValue
@@ -108,8 +109,10 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
             )
             .where(ProjectCollaborator.member_id == self.user_id, Project.deleted_at.is_(None))
         )
-        rows = await self._execute(after(statement, [Project.id], cursor=cursor, limit=limit))
-        shared = [SharedProject(project, role) for project, role in rows]
+        # `after` is typed for one entity; it only adds conditions and an order.
+        paged = after(cast("Select[Any]", statement), [Project.id], cursor=cursor, limit=limit)
+        rows = (await self._execute(paged)).mappings()
+        shared = [SharedProject(row["Project"], row["role"]) for row in rows]
         page = page_of([item.project for item in shared], [Project.id], limit)
         return Page(shared[: len(page.items)], page.next_cursor)
 

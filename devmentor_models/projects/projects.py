@@ -292,8 +292,8 @@ class ProjectRepository(ProjectsRepository):
             "more_than": check_amount("more_than", more_than, least=0),
             "limit": check_limit(limit),
         }
-        rows = self._execute(queries.ranked_by_activity(), parameters)
-        return [RankedProject(*row) for row in rows.all()]
+        rows = (self._execute(queries.ranked_by_activity(), parameters)).mappings()
+        return [RankedProject(row["Project"], row["documents"], row["distance"]) for row in rows]
 
     def _create_planned(
         self, name: str, plan: Plan, options: ProjectOptions, template_id: UUID | None = None
@@ -351,7 +351,7 @@ class ProjectRepository(ProjectsRepository):
         self, statement: Insert, project_id: UUID, change: int, reason: str, key: str | None
     ) -> CreditEntry:
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
-        parameters = {"user_id": self.user_id, "project_id": project_id, "key": key}
+        parameters: dict[str, Any] = {"user_id": self.user_id, "project_id": project_id, "key": key}
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
             self._require_project(project_id, lock=True)

@@ -228,7 +228,7 @@ ORPHANED_KEYS = (
 
 
 @cache
-def ranked_by_activity() -> Select[Any]:
+def ranked_by_activity() -> Select[Project, Any, Any]:
     """Return the seed's query: projects with many recent documents, nearest to a vector first (F8)."""
     documents = table_named("memory.documents")
     vectors = table_named("ai.project_embeddings")
