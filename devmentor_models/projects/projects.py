@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Unpack
 from uuid import UUID
 
-from sqlalchemy import Insert, select
+from sqlalchemy import select
 
 from devmentor_models.errors import InsufficientCredits, InvalidValue
 from devmentor_models.kit.ids import uuid7
@@ -245,14 +245,14 @@ class ProjectRepository(ProjectsRepository):
             InvalidValue: ``amount`` is no positive whole number, or the key was used for another change.
         """
         check_amount("amount", amount)
-        return self._move(queries.SPEND_CREDITS, project_id, -amount, reason, idempotency_key)
+        return self._move(ActivityAction.CREDITS_SPENT, project_id, -amount, reason, idempotency_key)
 
     def grant_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
     ) -> CreditEntry:
         """Add credits to a project; arguments and errors as for `spend_credits` (S8)."""
         check_amount("amount", amount)
-        return self._move(queries.GRANT_CREDITS, project_id, amount, reason, idempotency_key)
+        return self._move(ActivityAction.CREDITS_GRANTED, project_id, amount, reason, idempotency_key)
 
     def credit_history(
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
@@ -348,18 +348,31 @@ class ProjectRepository(ProjectsRepository):
         return epics, tasks
 
     def _move(
-        self, statement: Insert, project_id: UUID, change: int, reason: str, key: str | None
+        self, action: ActivityAction, project_id: UUID, change: int, reason: str, key: str | None
     ) -> CreditEntry:
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
-        parameters: dict[str, Any] = {"user_id": self.user_id, "project_id": project_id, "key": key}
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
             self._require_project(project_id, lock=True)
+            parameters = {"user_id": self.user_id, "project_id": project_id, "key": key}
             earlier = self._find(queries.ENTRY_BY_KEY, parameters)
             if earlier is not None:
                 return _same_change(earlier, change)
-        parameters |= {"change": change, "reason": reason, "actor_id": self.actor.user_id}
-        found = self._execute(statement, parameters | queries.new_keys())
+        found = self._execute(
+            queries.CHANGE_CREDITS,
+            {
+                "tenant": self.user_id,
+                "project": project_id,
+                "change": change,
+                "for_what": reason,
+                "key": key,
+                "kind_of_change": action,
+                "actor": self.actor.user_id,
+                "entry": uuid7(),
+                "activity": uuid7(),
+                "at": datetime.now(UTC),
+            },
+        )
         entry: CreditEntry | None = found.scalar_one_or_none()
         if entry is None:
             self._require_project(project_id)

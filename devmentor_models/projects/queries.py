@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Insert,
     Integer,
     Interval,
     Select,
@@ -22,19 +21,16 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.selectable import ExecutableReturnsRows
 
-from devmentor_models.kit.base import table_named
-from devmentor_models.kit.ids import uuid7
-from devmentor_models.projects.enums import ActivityAction
+from devmentor_models.kit.base import Base, table_named
 from devmentor_models.projects.models import (
-    Activity,
     CreditEntry,
     Epic,
     Project,
@@ -153,65 +149,60 @@ ENTRY_BY_KEY = select(CreditEntry).where(
 )
 
 
-def _credit_change(action: ActivityAction) -> Insert:
+def _credit_change() -> ExecutableReturnsRows:
     """Return one statement that changes the balance, writes the ledger and records the activity.
 
     The condition stands in the UPDATE: PostgreSQL checks it again on the row that a concurrent spend left
     behind, so credits cannot be spent twice (trap 14).
     """
+    # Tables rather than classes: the ORM takes the parameters of its own INSERT for rows.
+    tables = Base.metadata.tables
+    projects, ledger, history = (
+        tables[f"projects.{name}"] for name in ("projects", "credit_entries", "activity")
+    )
+    # No parameter is named like a column: SQLAlchemy would assign it in the UPDATE.
     change = bindparam("change", type_=Integer)
     changed = (
-        update(Project)
+        update(projects)
         .where(
-            Project.user_id == _USER,
-            Project.id == bindparam("project_id"),
-            Project.deleted_at.is_(None),
-            Project.credits + change >= 0,
+            projects.c.user_id == bindparam("tenant"),
+            projects.c.id == bindparam("project"),
+            projects.c.deleted_at.is_(None),
+            projects.c.credits >= -change,
         )
-        .values(credits=Project.credits + change)
-        .returning(Project.user_id, Project.id, Project.credits)
+        .values(credits=projects.c.credits + change)
+        .returning(projects.c.user_id, projects.c.id, projects.c.credits)
         .cte("changed")
     )
-    recorded = (
-        insert(Activity)
-        .from_select(
-            ["id", "user_id", "project_id", "actor_id", "action", "entity_table", "entity_id", "details"],
-            select(
-                bindparam("activity_id", type_=Activity.id.type),
-                changed.c.user_id,
-                changed.c.id,
-                bindparam("actor_id", type_=Activity.actor_id.type),
-                literal(action, Activity.action.type),
-                literal("projects.projects"),
-                changed.c.id,
-                func.jsonb_build_object("amount", change, "balance", changed.c.credits),
-            ),
-            include_defaults=False,
-        )
-        .cte("recorded")
-    )
-    return (
-        insert(CreditEntry)
-        .from_select(
-            ["id", "user_id", "project_id", "amount", "balance_after", "reason", "idempotency_key"],
-            select(
-                bindparam("entry_id", type_=CreditEntry.id.type),
-                changed.c.user_id,
-                changed.c.id,
-                change,
-                changed.c.credits,
-                bindparam("reason", type_=CreditEntry.reason.type),
-                bindparam("key", type_=CreditEntry.idempotency_key.type),
-            ),
-            include_defaults=False,
-        )
-        .add_cte(changed, recorded)
-        .returning(CreditEntry)
+    event = {
+        "id": bindparam("activity", type_=history.c.id.type),
+        # The client's clock, as in every other line: now() is the start of the transaction.
+        "created_at": bindparam("at", type_=history.c.created_at.type),
+        "user_id": changed.c.user_id,
+        "project_id": changed.c.id,
+        "actor_id": bindparam("actor", type_=history.c.actor_id.type),
+        "action": bindparam("kind_of_change", type_=history.c.action.type),
+        "entity_table": literal("projects.projects"),
+        "entity_id": changed.c.id,
+        "details": func.jsonb_build_object("amount", change, "balance", changed.c.credits),
+    }
+    entry = {
+        "id": bindparam("entry", type_=ledger.c.id.type),
+        "user_id": changed.c.user_id,
+        "project_id": changed.c.id,
+        "amount": change,
+        "balance_after": changed.c.credits,
+        "reason": bindparam("for_what", type_=ledger.c.reason.type),
+        "idempotency_key": bindparam("key", type_=ledger.c.idempotency_key.type),
+    }
+    recorded = history.insert().from_select([*event], select(*event.values()), include_defaults=False)
+    written = ledger.insert().from_select([*entry], select(*entry.values()), include_defaults=False)
+    return select(CreditEntry).from_statement(
+        written.add_cte(changed, recorded.cte("recorded")).returning(*ledger.c)
     )
 
 
-SPEND_CREDITS = _credit_change(ActivityAction.CREDITS_SPENT)
-GRANT_CREDITS = _credit_change(ActivityAction.CREDITS_GRANTED)
+CHANGE_CREDITS = _credit_change()
 
 ORPHANED_KEYS = (
     select(StorageOrphan)
@@ -291,8 +282,3 @@ def assigned_to_team() -> Select[Task]:
             TASK_IN_LIVE_PLAN,
         )
     )
-
-
-def new_keys() -> dict[str, Any]:
-    """Return the keys of the rows that a credit statement inserts."""
-    return {"entry_id": uuid7(), "activity_id": uuid7()}

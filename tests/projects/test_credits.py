@@ -118,7 +118,7 @@ def test_one_key_spent_twenty_times_at_once(database: Database, owner: UUID) -> 
         assert (tx.projects.get(project.id)).credits == 70
 
 
-def test_the_database_itself_refuses_negative_credits(database: Database, owner: UUID) -> None:
+def test_the_database_refuses_negative_credits(database: Database, owner: UUID) -> None:
     """S8: also a statement that no repository has cannot go below zero."""
     with database.begin(Actor.user(owner)) as tx:
         project = tx.projects.create(name="Guarded", credits=1)

@@ -119,9 +119,7 @@ async def test_one_key_spent_twenty_times_at_once(async_database: AsyncDatabase,
         assert (await tx.projects.get(project.id)).credits == 70
 
 
-async def test_the_database_itself_refuses_negative_credits(
-    async_database: AsyncDatabase, owner: UUID
-) -> None:
+async def test_the_database_refuses_negative_credits(async_database: AsyncDatabase, owner: UUID) -> None:
     """S8: also a statement that no repository has cannot go below zero."""
     async with async_database.begin(Actor.user(owner)) as tx:
         project = await tx.projects.create(name="Guarded", credits=1)

@@ -53,7 +53,7 @@ def test_get_and_find_by_slug(database: Database, owner: UUID) -> None:
             tx.projects.get(uuid4())
 
 
-def test_another_tenant_finds_nothing(database: Database, owner: UUID, stranger: UUID) -> None:
+def test_others_find_nothing(database: Database, owner: UUID, stranger: UUID) -> None:
     """Every method on another tenant's project says NotFound, and changes nothing."""
     with database.begin(Actor.user(owner)) as tx:
         project = tx.projects.create(name="Mine", credits=5)
@@ -163,18 +163,12 @@ def test_update_changes_what_is_given(database: Database, owner: UUID) -> None:
     with database.begin(Actor.user(owner)) as tx:
         project = tx.projects.create(name="Before", description="text", tags=["a"])
         changed = tx.projects.update(project.id, name="After", description=None)
-        assert (changed.name, changed.description, changed.tags, changed.slug) == (
-            "After",
-            None,
-            ["a"],
-            "before",
-        )
+        assert (changed.name, changed.description) == ("After", None)
+        assert (changed.tags, changed.slug) == (["a"], "before")
         assert changed.version == 2
         newest = (tx.activity.timeline(project_id=project.id)).items[0]
-        assert (newest.action, newest.details) == (
-            ActivityAction.UPDATED,
-            {"fields": ["description", "name"]},
-        )
+        assert newest.action is ActivityAction.UPDATED
+        assert newest.details == {"fields": ["description", "name"]}
         tx.projects.update(project.id, name="After")
         assert changed.version == 2
 
@@ -223,7 +217,7 @@ def test_archive_and_back(database: Database, owner: UUID) -> None:
     assert actions == [ActivityAction.UNARCHIVED, ActivityAction.ARCHIVED, ActivityAction.CREATED]
 
 
-def test_list_pages_by_keyset_while_rows_are_inserted(database: Database, owner: UUID) -> None:
+def test_list_pages_while_rows_are_inserted(database: Database, owner: UUID) -> None:
     """Newest first, no row twice or never, whatever is inserted between the pages."""
     with database.begin(Actor.user(owner)) as tx:
         made = [(tx.projects.create(name=f"P{number}")).id for number in range(5)]
