@@ -128,6 +128,7 @@ class Transaction:
     def teams(self) -> TeamRepository:
         """Teams and their members."""
         return TeamRepository(self.session)
+
     # ai
     @cached_property
     def provider_configs(self) -> ProviderConfigRepository:

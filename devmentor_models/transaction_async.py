@@ -128,6 +128,7 @@ class AsyncTransaction:
     def teams(self) -> AsyncTeamRepository:
         """Teams and their members."""
         return AsyncTeamRepository(self.session)
+
     # ai
     @cached_property
     def provider_configs(self) -> AsyncProviderConfigRepository:

@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0002
 Revises: 0d1c5a6e0001
-Created: 2026-11-23 19:24:56.015852+00:00
+Created: 2026-11-23 19:44:07.632990+00:00
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def upgrade() -> None:
                 "password_reset_used",
                 "password_changed",
                 "email_verified",
+                "email_changed",
                 "role_changed",
                 "deactivated",
                 "reactivated",
@@ -179,7 +180,7 @@ def upgrade() -> None:
             "last_login_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When a session was last opened",
+            comment="When the user last logged in, to the hour",
         ),
         sa.Column("full_name", sa.LargeBinary(), nullable=True, comment="Real name, encrypted (PII)"),
         sa.Column(
@@ -255,6 +256,13 @@ def upgrade() -> None:
         comment="Single-use tokens that prove an e-mail address",
     )
     op.create_index(
+        "ix_email_verifications_expires_at",
+        "email_verifications",
+        ["expires_at"],
+        unique=False,
+        schema="auth",
+    )
+    op.create_index(
         "ix_email_verifications_user_id",
         "email_verifications",
         ["user_id", "created_at"],
@@ -293,6 +301,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_password_resets_token_hash")),
         schema="auth",
         comment="Single-use tokens that allow to set a new password",
+    )
+    op.create_index(
+        "ix_password_resets_expires_at", "password_resets", ["expires_at"], unique=False, schema="auth"
     )
     op.create_index(
         "ix_password_resets_user_id",
@@ -397,6 +408,9 @@ def upgrade() -> None:
         schema="auth",
         comment="Refresh tokens, one row each, in families of successors",
     )
+    op.create_index(
+        "ix_user_sessions_expires_at", "user_sessions", ["expires_at"], unique=False, schema="auth"
+    )
     op.create_index("ix_user_sessions_family_id", "user_sessions", ["family_id"], unique=False, schema="auth")
     op.create_index(
         "ix_user_sessions_live",
@@ -478,12 +492,15 @@ def downgrade() -> None:
         postgresql_where=sa.text("rotated_at IS NULL AND revoked_at IS NULL"),
     )
     op.drop_index("ix_user_sessions_family_id", table_name="user_sessions", schema="auth")
+    op.drop_index("ix_user_sessions_expires_at", table_name="user_sessions", schema="auth")
     op.drop_table("user_sessions", schema="auth")
     op.drop_index("uq_teams_user_id_name", table_name="teams", schema="auth")
     op.drop_table("teams", schema="auth")
     op.drop_index("ix_password_resets_user_id", table_name="password_resets", schema="auth")
+    op.drop_index("ix_password_resets_expires_at", table_name="password_resets", schema="auth")
     op.drop_table("password_resets", schema="auth")
     op.drop_index("ix_email_verifications_user_id", table_name="email_verifications", schema="auth")
+    op.drop_index("ix_email_verifications_expires_at", table_name="email_verifications", schema="auth")
     op.drop_table("email_verifications", schema="auth")
     op.drop_index("ix_users_created_at", table_name="users", schema="auth")
     op.drop_table("users", schema="auth")

@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
-Created: 2026-11-23 19:25:10.649753+00:00
+Created: 2026-11-23 19:44:21.743852+00:00
 """
 
 from __future__ import annotations

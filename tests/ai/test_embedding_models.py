@@ -52,8 +52,9 @@ def test_register_refuses_another_model_of_the_name(database: Database) -> None:
 @pytest.mark.parametrize("dimensions", [0, -1, 4001, True, 2.5])
 def test_register_refuses_impossible_dimensions(database: Database, dimensions: int) -> None:
     """A model has 1 to 4,000 dimensions, what halfvec can index."""
-    with database.begin(GATEWAY) as tx, pytest.raises(InvalidValue, match="dimensions"):
-        tx.embedding_models.register(name=_name(), dimensions=dimensions)
+    with database.begin(GATEWAY) as tx:
+        with pytest.raises(InvalidValue, match="dimensions"):
+            tx.embedding_models.register(name=_name(), dimensions=dimensions)
 
 
 def test_registering_at_once(database: Database) -> None:

@@ -110,8 +110,9 @@ def test_key_ring_rotation(database: Database, monkeypatch: pytest.MonkeyPatch, 
     with database.begin(me, readonly=True) as tx:
         assert (tx.provider_configs.get(config.id)).api_key == SECRET
     monkeypatch.setenv(KEYS_VARIABLE, fresh)
-    with database.begin(me, readonly=True) as tx, pytest.raises(DecryptionFailed):
-        tx.provider_configs.get(config.id)
+    with database.begin(me, readonly=True) as tx:
+        with pytest.raises(DecryptionFailed):
+            tx.provider_configs.get(config.id)
 
 
 def test_set_key(database: Database) -> None:

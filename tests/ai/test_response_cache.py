@@ -138,5 +138,6 @@ def test_bad_values(database: Database) -> None:
 
 def test_needs_a_user(database: Database) -> None:
     """A service that acts for no user has no answers of its own."""
-    with database.begin(Actor.service("ai")) as tx, pytest.raises(ActorMissing):
-        tx.response_cache.get_or_none(REQUEST, model=MODEL)
+    with database.begin(Actor.service("ai")) as tx:
+        with pytest.raises(ActorMissing):
+            tx.response_cache.get_or_none(REQUEST, model=MODEL)
