@@ -72,6 +72,9 @@ class Record(Base):
         primary_key=True,
         default=uuid7,
         server_default=text(f"{TECHNICAL_SCHEMA}.uuidv7()"),
+        # Beside a server default SQLAlchemy takes no key for one that can sort RETURNING rows, and inserts
+        # many rows one by one; ours is always made by the client.
+        insert_sentinel=True,
         comment="Time-ordered UUIDv7, made by the client or by default by the server",
         sort_order=-100,
     )
