@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from devmentor_models.testing.factories.auth import UserFactory
@@ -28,3 +30,16 @@ def owner(devmentor_engine: Engine) -> UUID:
 def stranger(devmentor_engine: Engine) -> UUID:
     """Return the id of another new user."""
     return _new_user(devmentor_engine)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Yield a list that every statement of the test is added to, on whatever engine."""
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        seen.append(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", note)
