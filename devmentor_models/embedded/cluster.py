@@ -119,6 +119,7 @@ def initialize(directory: Path, account: Account, binaries: Path, *, durable: bo
 
 
 def check_version(directory: Path, binaries: Path, account: Account) -> None:
+    """Refuse a cluster that another PostgreSQL major version made."""
     ours = account.run(binaries / "postgres", "-V").stdout.split()[2]
     theirs = account.run("cat", directory / "data" / "PG_VERSION").stdout.strip()
     if ours.split(".")[0] != theirs:
@@ -286,6 +287,7 @@ def start(directory: Path, account: Account, binaries: Path) -> None:
 
 
 def log_tail(directory: Path, lines: int = 12) -> str:
+    """Return the end of the server\'s log."""
     try:
         return "\n".join((directory / "server.log").read_text(errors="replace").splitlines()[-lines:])
     except OSError as error:
