@@ -287,7 +287,7 @@ def start(directory: Path, account: Account, binaries: Path) -> None:
 
 
 def log_tail(directory: Path, lines: int = 12) -> str:
-    """Return the end of the server\'s log."""
+    """Return the end of the server's log."""
     try:
         return "\n".join((directory / "server.log").read_text(errors="replace").splitlines()[-lines:])
     except OSError as error:

@@ -1,0 +1,84 @@
+# Generated from test_plain_session_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Repositories over sessions that a service opened itself (DESIGN §4)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from devmentor_models import Actor, Database, bind_actor
+from devmentor_models.auth.repositories import UserRepository
+from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, NotFound, UniqueViolation
+from devmentor_models.testing.factories.auth import UserFactory
+
+pytestmark = pytest.mark.anyio
+
+USER_ID = text("SELECT nullif(current_setting('devmentor.user_id', true), '')")
+
+
+def test_a_repository_works_over_a_plain_session(session: Session) -> None:
+    """What does not need the actor works without one; what does says so."""
+    user = UserFactory.insert(session)
+    users = UserRepository(session)
+    assert (users.get(user.id)) is user
+    with pytest.raises(ActorMissing):
+        users.get()
+
+
+def test_a_bound_actor_reaches_every_transaction(session: Session) -> None:
+    """Trap 3: after a commit and after a rollback the next transaction has the context again."""
+    actor = Actor.user(uuid4())
+    bind_actor(session, actor)
+    for end in (session.commit, session.rollback, session.commit):
+        assert (session.execute(USER_ID)).scalar_one() == str(actor.user_id)
+        end()
+
+
+def test_a_bound_actor_is_fixed(session: Session) -> None:
+    """Trap 4: another tenant would be served what the identity map holds of the first."""
+    actor = Actor.user(uuid4())
+    bind_actor(session, actor)
+    bind_actor(session, actor)
+    with pytest.raises(ActorChanged):
+        bind_actor(session, Actor.user(uuid4()))
+
+
+def test_an_actor_is_bound_before_the_first_statement(session: Session) -> None:
+    """A transaction that began without an actor does not get one half-way."""
+    session.execute(USER_ID)
+    with pytest.raises(ActorChanged):
+        bind_actor(session, Actor.user(uuid4()))
+
+
+def test_errors_are_typed_over_a_foreign_engine(session: Session) -> None:
+    """Repositories translate themselves, whoever made the engine."""
+    bind_actor(session, Actor.service("auth"))
+    user = UserFactory.insert(session)
+    users = UserRepository(session)
+    with pytest.raises(UniqueViolation) as caught:
+        users.register(email=user.email, username="somebody else", password_hash="x")
+    assert caught.value.columns == ("email_key",)
+    assert user.email not in str(caught.value)
+    with pytest.raises(NotFound):
+        users.get(uuid4())
+
+
+def test_a_bad_lookup_is_refused_by_name(database: Database) -> None:
+    """Also an argument that is only compared is checked before it is sent."""
+    with database.begin(Actor.service("auth")) as tx:
+        with pytest.raises(InvalidValue, match="NUL"):
+            tx.users.find_by_email("a\x00@example.com")
+
+
+def test_without_prepared_statements_none_are_made(devmentor_url: str) -> None:
+    """Trap 32: behind an old PgBouncer nothing may depend on the session."""
+    with Database.from_url(devmentor_url, pool_min=1, pool_max=1, prepared_statements=False) as database:
+        for _ in range(10):
+            with database.begin(Actor.service("auth")) as tx:
+                tx.users.find_by_email("nobody@example.com")
+        with database.begin(Actor.service("auth")) as tx:
+            left = tx.session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+            assert left.scalar_one() == 0

@@ -1,0 +1,85 @@
+"""Repositories over sessions that a service opened itself (DESIGN §4)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from devmentor_models import Actor, AsyncDatabase, bind_actor
+from devmentor_models.auth.repositories_async import AsyncUserRepository
+from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, NotFound, UniqueViolation
+from devmentor_models.testing.factories.auth import UserFactory
+
+pytestmark = pytest.mark.anyio
+
+USER_ID = text("SELECT nullif(current_setting('devmentor.user_id', true), '')")
+
+
+async def test_a_repository_works_over_a_plain_session(async_session: AsyncSession) -> None:
+    """What does not need the actor works without one; what does says so."""
+    user = await async_session.run_sync(UserFactory.insert)
+    users = AsyncUserRepository(async_session)
+    assert (await users.get(user.id)) is user
+    with pytest.raises(ActorMissing):
+        await users.get()
+
+
+async def test_a_bound_actor_reaches_every_transaction(async_session: AsyncSession) -> None:
+    """Trap 3: after a commit and after a rollback the next transaction has the context again."""
+    actor = Actor.user(uuid4())
+    bind_actor(async_session, actor)
+    for end in (async_session.commit, async_session.rollback, async_session.commit):
+        assert (await async_session.execute(USER_ID)).scalar_one() == str(actor.user_id)
+        await end()
+
+
+async def test_a_bound_actor_is_fixed(async_session: AsyncSession) -> None:
+    """Trap 4: another tenant would be served what the identity map holds of the first."""
+    actor = Actor.user(uuid4())
+    bind_actor(async_session, actor)
+    bind_actor(async_session, actor)
+    with pytest.raises(ActorChanged):
+        bind_actor(async_session, Actor.user(uuid4()))
+
+
+async def test_an_actor_is_bound_before_the_first_statement(async_session: AsyncSession) -> None:
+    """A transaction that began without an actor does not get one half-way."""
+    await async_session.execute(USER_ID)
+    with pytest.raises(ActorChanged):
+        bind_actor(async_session, Actor.user(uuid4()))
+
+
+async def test_errors_are_typed_over_a_foreign_engine(async_session: AsyncSession) -> None:
+    """Repositories translate themselves, whoever made the engine."""
+    bind_actor(async_session, Actor.service("auth"))
+    user = await async_session.run_sync(UserFactory.insert)
+    users = AsyncUserRepository(async_session)
+    with pytest.raises(UniqueViolation) as caught:
+        await users.register(email=user.email, username="somebody else", password_hash="x")
+    assert caught.value.columns == ("email_key",)
+    assert user.email not in str(caught.value)
+    with pytest.raises(NotFound):
+        await users.get(uuid4())
+
+
+async def test_a_bad_lookup_is_refused_by_name(async_database: AsyncDatabase) -> None:
+    """Also an argument that is only compared is checked before it is sent."""
+    async with async_database.begin(Actor.service("auth")) as tx:
+        with pytest.raises(InvalidValue, match="NUL"):
+            await tx.users.find_by_email("a\x00@example.com")
+
+
+async def test_without_prepared_statements_none_are_made(devmentor_url: str) -> None:
+    """Trap 32: behind an old PgBouncer nothing may depend on the session."""
+    async with AsyncDatabase.from_url(
+        devmentor_url, pool_min=1, pool_max=1, prepared_statements=False
+    ) as database:
+        for _ in range(10):
+            async with database.begin(Actor.service("auth")) as tx:
+                await tx.users.find_by_email("nobody@example.com")
+        async with database.begin(Actor.service("auth")) as tx:
+            left = await tx.session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+            assert left.scalar_one() == 0
