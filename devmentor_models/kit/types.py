@@ -49,6 +49,11 @@ class CheckedType(TypeDecorator[T]):
         self._column = parent
 
     @property
+    def python_type(self) -> type[Any]:
+        """The type of the values, which cursors are read back in; a TypeDecorator says ``object``."""
+        return self.impl_instance.python_type
+
+    @property
     def field(self) -> str:
         """``schema.table.column``, or ``value`` for a type that stands alone."""
         if self._column is None:

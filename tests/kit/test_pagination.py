@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from devmentor_models.kit.pagination import after, decode_cursor, encode_cursor,
 
 def test_a_cursor_brings_its_values_back() -> None:
     """What was encoded is decoded with the column's type."""
-    key = uuid7()
-    assert decode_cursor(encode_cursor([key]), [User.id]) == [key]
+    key, moment = uuid7(), datetime.now(UTC)
+    assert decode_cursor(encode_cursor([moment, key]), [User.created_at, User.id]) == [moment, key]
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
