@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import contains_eager
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import EmailVerification, PasswordReset, User, UserSession
@@ -245,3 +246,13 @@ USE_VERIFICATION = (
     .where(exists().where(USERS.c.id == VERIFICATIONS.c.user_id, USERS.c.email == VERIFICATIONS.c.email))
     .returning(VERIFICATIONS.c.user_id)
 )
+
+
+def _change_user(**values: Any) -> ReturningUpdate[User]:
+    """Change an active user and return the entity as it is now."""
+    changed = update(User).where(User.id == _USER, User.is_active).values(**values).returning(User)
+    return changed.execution_options(populate_existing=True, synchronize_session=False)
+
+
+SET_PASSWORD = _change_user(password_hash=parameter(USERS.c.password_hash))
+SET_VERIFIED = _change_user(email_verified_at=func.coalesce(User.email_verified_at, func.now()))

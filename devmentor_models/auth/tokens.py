@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, func
+from sqlalchemy import Executable
 
 from devmentor_models.auth import token_queries as queries
 from devmentor_models.auth.base import (
@@ -18,7 +19,7 @@ from devmentor_models.auth.base import (
 )
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import User
-from devmentor_models.auth.queries import USER_FOR_UPDATE, parameters
+from devmentor_models.auth.queries import parameters
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.tokens import digest, new_token
@@ -55,8 +56,8 @@ class TokenRepository(AuthRepository):
             raise NotFound("active user", user_id)
         return IssuedToken(token, row.user_id, row.expires_at)
 
-    def _use(self, lock: Executable, use: Executable, token: str) -> User:
-        """Mark a token as used and return its user, locked.
+    def _use(self, token: str, lock: Executable, use: Executable, change: Executable, **values: Any) -> User:
+        """Mark a token as used, change its user, and return the user.
 
         Raises:
             TokenInvalid: The token is unknown, expired or used, or its user inactive.
@@ -64,8 +65,9 @@ class TokenRepository(AuthRepository):
         presented = parameters(token_hash=digest(check_token(token)))
         self._execute(lock, presented)
         user_id = (self._execute(use, presented)).scalar_one_or_none()
-        user = None if user_id is None else self._find(USER_FOR_UPDATE, parameters(user_id=user_id))
-        if user is None or not user.is_active:
+        changed = self._execute(change, parameters(user_id=user_id, **values))
+        user: User | None = changed.scalar_one_or_none()
+        if user is None:
             raise TokenInvalid
         return user
 
@@ -90,9 +92,13 @@ class PasswordResetRepository(TokenRepository):
             InvalidValue: The hash is empty or cannot be stored; the token remains usable.
         """
         check_password_hash(new_password_hash)
-        user = self._use(queries.LOCK_BY_RESET_TOKEN, queries.USE_RESET, token)
-        user.password_hash = new_password_hash
-        self._flush()
+        user = self._use(
+            token,
+            queries.LOCK_BY_RESET_TOKEN,
+            queries.USE_RESET,
+            queries.SET_PASSWORD,
+            password_hash=new_password_hash,
+        )
         subject = parameters(user_id=user.id)
         self._execute(queries.VOID_RESETS, subject)
         self._execute(queries.REVOKE_ALL, self._parameters(user_id=user.id))
@@ -123,10 +129,9 @@ class EmailVerificationRepository(TokenRepository):
             TokenInvalid: The token is unknown, expired or used, its user inactive, or the user has another
                 address by now.
         """
-        user = self._use(queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, token)
-        if user.email_verified_at is None:
-            user.email_verified_at = func.now()
-            self._flush()
+        user = self._use(
+            token, queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, queries.SET_VERIFIED
+        )
         self._log(AuditEvent.EMAIL_VERIFIED, user.id)
         return user
 

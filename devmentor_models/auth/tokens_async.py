@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, func
+from sqlalchemy import Executable
 
 from devmentor_models.auth import token_queries as queries
 from devmentor_models.auth.base_async import (
@@ -17,7 +18,7 @@ from devmentor_models.auth.base_async import (
 )
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import User
-from devmentor_models.auth.queries import USER_FOR_UPDATE, parameters
+from devmentor_models.auth.queries import parameters
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.tokens import digest, new_token
@@ -54,8 +55,10 @@ class AsyncTokenRepository(AsyncAuthRepository):
             raise NotFound("active user", user_id)
         return IssuedToken(token, row.user_id, row.expires_at)
 
-    async def _use(self, lock: Executable, use: Executable, token: str) -> User:
-        """Mark a token as used and return its user, locked.
+    async def _use(
+        self, token: str, lock: Executable, use: Executable, change: Executable, **values: Any
+    ) -> User:
+        """Mark a token as used, change its user, and return the user.
 
         Raises:
             TokenInvalid: The token is unknown, expired or used, or its user inactive.
@@ -63,8 +66,9 @@ class AsyncTokenRepository(AsyncAuthRepository):
         presented = parameters(token_hash=digest(check_token(token)))
         await self._execute(lock, presented)
         user_id = (await self._execute(use, presented)).scalar_one_or_none()
-        user = None if user_id is None else await self._find(USER_FOR_UPDATE, parameters(user_id=user_id))
-        if user is None or not user.is_active:
+        changed = await self._execute(change, parameters(user_id=user_id, **values))
+        user: User | None = changed.scalar_one_or_none()
+        if user is None:
             raise TokenInvalid
         return user
 
@@ -89,9 +93,13 @@ class AsyncPasswordResetRepository(AsyncTokenRepository):
             InvalidValue: The hash is empty or cannot be stored; the token remains usable.
         """
         check_password_hash(new_password_hash)
-        user = await self._use(queries.LOCK_BY_RESET_TOKEN, queries.USE_RESET, token)
-        user.password_hash = new_password_hash
-        await self._flush()
+        user = await self._use(
+            token,
+            queries.LOCK_BY_RESET_TOKEN,
+            queries.USE_RESET,
+            queries.SET_PASSWORD,
+            password_hash=new_password_hash,
+        )
         subject = parameters(user_id=user.id)
         await self._execute(queries.VOID_RESETS, subject)
         await self._execute(queries.REVOKE_ALL, self._parameters(user_id=user.id))
@@ -122,10 +130,9 @@ class AsyncEmailVerificationRepository(AsyncTokenRepository):
             TokenInvalid: The token is unknown, expired or used, its user inactive, or the user has another
                 address by now.
         """
-        user = await self._use(queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, token)
-        if user.email_verified_at is None:
-            user.email_verified_at = func.now()
-            await self._flush()
+        user = await self._use(
+            token, queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, queries.SET_VERIFIED
+        )
         await self._log(AuditEvent.EMAIL_VERIFIED, user.id)
         return user
 
