@@ -1,0 +1,331 @@
+# Generated from test_users_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Accounts: registration, look-up, and what changes them (F1, F2)."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, func, select
+
+from devmentor_models import Actor, Database
+from devmentor_models.auth.enums import AuditEvent, UserRole
+from devmentor_models.auth.models import EmailVerification, User
+from devmentor_models.auth.repositories import Registration
+from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid, UniqueViolation, VersionConflict
+from devmentor_models.kit.base import Base, table_named
+from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.concurrency import run_concurrently
+
+pytestmark = pytest.mark.anyio
+
+AUTH = Actor.service("auth")
+
+
+def person() -> dict[str, Any]:
+    """Return what a new user types."""
+    name = uuid4().hex
+    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x"}
+
+
+def new_user(database: Database) -> User:
+    """Commit a user of this test's own."""
+    with database.begin(AUTH) as tx:
+        return UserFactory.insert(tx.session)
+
+
+def events_of(database: Database, user: User) -> list[AuditEvent]:
+    """Return what the trail says of a user, the newest first."""
+    with database.begin(AUTH) as tx:
+        return [entry.event for entry in (tx.audit_log.timeline(user.id)).items]
+
+
+def test_registration_makes_user_token_project_and_log_line(database: Database) -> None:
+    """F1: all of it is there after the commit, and the token verifies the address."""
+    data = person()
+    with database.begin(AUTH) as tx:
+        made = tx.users.register(**data, full_name="Ada", extra={"plan": "free"})
+    projects = table_named("projects.projects")
+    with database.begin(AUTH) as tx:
+        user = tx.users.get(made.user.id)
+        assert (user.email, user.username, user.full_name) == (
+            data["email"],
+            data["username"],
+            "Ada",
+        )
+        assert (user.role, user.is_active, user.extra) == (UserRole.USER, True, {"plan": "free"})
+        assert user.email_verified_at is None
+        rows = (tx.session.execute(select(projects).where(projects.c.user_id == user.id))).all()
+        assert [(row.id, row.name, row.slug, row.credits) for row in rows] == [
+            (made.project_id, "My First Project", "my-first-project", 0)
+        ]
+        verified = tx.email_verifications.consume(made.verification_token)
+        assert verified.email_verified_at is not None
+    assert events_of(database, user) == [AuditEvent.EMAIL_VERIFIED, AuditEvent.REGISTERED]
+    assert made.verification_token not in repr(made)
+
+
+def rows_everywhere(database: Database) -> int:
+    """Count the rows of every table that can hold something of a user."""
+    total = 0
+    with database.begin(AUTH) as tx:
+        for table in Base.metadata.tables.values():
+            if "user_id" in table.c or table.fullname == "auth.users":
+                total += (tx.session.execute(select(func.count()).select_from(table))).scalar_one()
+    return total
+
+
+class Interruption(Exception):
+    """What the injected failure raises."""
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["block fails", "caller goes on"])
+def test_a_registration_that_fails_at_any_statement_leaves_nothing(
+    devmentor_database_url: str, *, goes_on: bool
+) -> None:
+    """F1: at each statement in turn, also when the caller catches the error and commits."""
+    steps = 0
+    with Database.from_url(devmentor_database_url, pool_min=0) as database:
+        for step in range(1, 20):
+            sent: list[str] = []
+
+            def interrupt(_: Any, cursor: Any, statement: str, *rest: Any, log: list[str] = sent) -> None:
+                if statement.startswith("RELEASE"):
+                    return  # that fails only with the connection
+                log.append(statement)
+                if len(log) == step:  # noqa: B023 - used within this round only
+                    raise Interruption
+
+            try:
+                with database.begin(AUTH) as tx:
+                    engine = tx.session.get_bind()
+                    event.listen(engine, "before_cursor_execute", interrupt)
+                    try:
+                        tx.users.register(**person())
+                    except Interruption:
+                        if not goes_on:
+                            raise
+                    finally:
+                        event.remove(engine, "before_cursor_execute", interrupt)
+            except Interruption:
+                pass
+            if len(sent) < step:
+                break
+            steps += 1
+            assert rows_everywhere(database) == 0, sent[-1]
+        assert steps >= 4
+        assert rows_everywhere(database) == 4
+
+
+def test_a_taken_name_leaves_the_transaction_usable(database: Database) -> None:
+    """The error names the column; another attempt in the same transaction succeeds."""
+    taken = new_user(database)
+    with database.begin(AUTH) as tx:
+        with pytest.raises(UniqueViolation) as caught:
+            tx.users.register(**person() | {"username": taken.username.upper()})
+        assert caught.value.columns == ("username_key",)
+        assert taken.username not in str(caught.value)
+        made = tx.users.register(**person())
+    with database.begin(AUTH) as tx:
+        assert (tx.users.get(made.user.id)).username == made.user.username
+
+
+def test_concurrent_registrations_of_one_address_make_one_user(database: Database) -> None:
+    """The others get the same error as if they had come later."""
+    data = person()
+
+    def attempt() -> Registration:
+        with database.begin(AUTH) as tx:
+            return tx.users.register(**data)
+
+    results = run_concurrently([attempt] * 8)
+    assert sum(isinstance(result, Registration) for result in results) == 1
+    assert sum(isinstance(result, UniqueViolation) for result in results) == 7
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "a\x00@example.com"),
+        ("email", "x" * 250 + "@example.com"),
+        ("username", "   "),
+        ("username", "\ud800"),
+        ("password_hash", ""),
+        ("full_name", "x" * 201),
+        ("extra", {"rate": float("nan")}),
+        ("role", "root"),
+        ("project_name", "x\x00"),
+        ("project_slug", "x" * 101),
+        ("verification_lifetime", timedelta(0)),
+    ],
+)
+def test_registration_refuses_bad_values_before_anything_is_sent(
+    database: Database, field: str, value: Any
+) -> None:
+    """The error names the field; the address is still free."""
+    data = person()
+    with database.begin(AUTH) as tx:
+        with pytest.raises(InvalidValue):
+            tx.users.register(**data | {field: value})
+    with database.begin(AUTH) as tx:
+        assert tx.users.find_by_email(data["email"]) is None
+
+
+def test_addresses_and_names_are_found_in_any_form(database: Database) -> None:
+    """Trap 17: NFC is NFD, the Kelvin sign is a k, and case does not matter."""
+    mark = uuid4().hex
+    name = f"Zoë-{mark}"
+    with database.begin(AUTH) as tx:
+        made = tx.users.register(
+            email=f"{name}K@example.com", username=f"{name}K", password_hash="$argon2id$x"
+        )
+        for form in (f"{name}k", f"zoË-{mark}\N{KELVIN SIGN}", unicodedata.normalize("NFD", name) + "K"):
+            by_email = tx.users.find_by_email(f"{form}@example.com")
+            by_name = tx.users.find_by_username(form)
+            assert by_email is made.user
+            assert by_name is made.user
+        assert tx.users.find_by_email(f"{mark}@example.com") is None
+        assert tx.users.find_by_username(mark) is None
+        with pytest.raises(UniqueViolation):
+            tx.users.register(
+                **person() | {"email": unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com")}
+            )
+        for bad in ("a\x00b", "\ud800", ""):
+            with pytest.raises(InvalidValue):
+                tx.users.find_by_email(bad)
+
+
+def test_a_missing_user_is_not_found(database: Database) -> None:
+    """Every method that needs a user says so."""
+    nobody = uuid4()
+    with database.begin(AUTH) as tx:
+        users = tx.users
+        for call in (
+            lambda: users.get(nobody),
+            lambda: users.deactivate(nobody),
+            lambda: users.reactivate(nobody),
+            lambda: users.change_role(nobody, UserRole.ADMIN),
+            lambda: users.set_password_hash(nobody, "x"),
+            lambda: users.change_email(nobody, "a@example.com"),
+            lambda: users.update_profile(nobody, full_name="x"),
+            lambda: users.export(nobody),
+            lambda: users.erase(nobody),
+        ):
+            with pytest.raises(NotFound):
+                call()
+        assert users.record_login(nobody) is False
+
+
+def test_a_user_gets_themself(database: Database) -> None:
+    """Without an id it is the actor."""
+    user = new_user(database)
+    with database.begin(Actor.user(user.id)) as tx:
+        assert (tx.users.get()).id == user.id
+        assert (tx.users.update_profile(full_name="Ada", extra={"a": 1})).full_name == "Ada"
+    with database.begin(AUTH) as tx:
+        found = tx.users.get(user.id)
+    assert (found.full_name, found.extra, found.username) == ("Ada", {"a": 1}, user.username)
+
+
+def test_deactivation_ends_sessions_until_reactivation(database: Database) -> None:
+    """Each is logged once, however often it is asked for."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        opened = tx.sessions.open(user.id)
+        assert (tx.users.deactivate(user.id)).is_active is False
+        tx.users.deactivate(user.id)
+        assert tx.sessions.find_active(opened.token) is None
+        with pytest.raises(NotFound):
+            tx.sessions.open(user.id)
+        assert (tx.users.reactivate(user.id)).is_active is True
+        tx.users.reactivate(user.id)
+        assert tx.sessions.find_active(opened.token) is None
+        tx.sessions.open(user.id)
+    events = events_of(database, user)
+    assert sorted(events) == sorted(
+        ["login", "deactivated", "session_revoked", "reactivated", "login"],
+    )
+
+
+def test_a_change_of_role_is_logged_with_both_roles(database: Database) -> None:
+    """The same role again is no change."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        assert (tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
+        tx.users.change_role(user.id, UserRole.ADMIN)
+        with pytest.raises(InvalidValue, match="role"):
+            tx.users.change_role(user.id, "root")  # type: ignore[arg-type] # the mistake under test
+        (line,) = (tx.audit_log.timeline(user.id, events=[AuditEvent.ROLE_CHANGED])).items
+    assert line.details == {"from": "user", "to": "admin"}
+
+
+def test_a_new_password_ends_every_session(database: Database) -> None:
+    """And is refused when it is no hash at all."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        opened = tx.sessions.open(user.id)
+        with pytest.raises(InvalidValue, match="password_hash"):
+            tx.users.set_password_hash(user.id, "")
+        tx.users.set_password_hash(user.id, "$argon2id$new")
+        assert tx.sessions.find_active(opened.token) is None
+    with database.begin(AUTH) as tx:
+        assert (tx.users.get(user.id)).password_hash == "$argon2id$new"
+    assert AuditEvent.PASSWORD_CHANGED in events_of(database, user)
+
+
+def test_a_new_address_must_be_verified_again(database: Database) -> None:
+    """Tokens mailed to the old address are void."""
+    with database.begin(AUTH) as tx:
+        made = tx.users.register(**person())
+        issued = tx.users.change_email(made.user.id, f"{uuid4().hex}@example.com")
+    with database.begin(AUTH) as tx:
+        with pytest.raises(TokenInvalid):
+            tx.email_verifications.consume(made.verification_token)
+    with database.begin(AUTH) as tx:
+        assert (tx.email_verifications.consume(issued.token)).email_verified_at is not None
+        mailed = select(EmailVerification.email).where(EmailVerification.user_id == made.user.id)
+        assert len(set((tx.session.execute(mailed)).scalars())) == 2
+
+
+def test_logins_are_noted_once_an_hour(database: Database) -> None:
+    """The row of a user is not rewritten by each login."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        assert tx.users.record_login(user.id) is True
+        assert tx.users.record_login(user.id) is False
+    with database.begin(AUTH) as tx:
+        assert (tx.users.get(user.id)).last_login_at is not None
+
+
+def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -> None:
+    """The newest first, page by page."""
+    with Database.from_url(devmentor_database_url, pool_min=0) as database:
+        with database.begin(AUTH) as tx:
+            made = [UserFactory.insert(tx.session) for _ in range(5)]
+            tx.users.change_role(made[1].id, UserRole.ADMIN)
+            tx.users.deactivate(made[2].id)
+        with database.begin(AUTH) as tx:
+            first = tx.users.list(limit=3)
+            rest = tx.users.list(limit=3, cursor=first.next_cursor)
+            admins = tx.users.list(role=UserRole.ADMIN)
+            barred = tx.users.list(is_active=False)
+    ids = [user.id for user in made]
+    assert [user.id for user in [*first.items, *rest.items]] == ids[::-1]
+    assert rest.next_cursor is None
+    assert [user.id for user in admins.items] == [ids[1]]
+    assert [user.id for user in barred.items] == [ids[2]]
+
+
+def test_a_lost_write_is_noticed(database: Database) -> None:
+    """An entity that somebody else changed meanwhile cannot be written back."""
+    user = new_user(database)
+    with pytest.raises(VersionConflict):
+        with database.begin(AUTH) as mine:
+            stale = mine.users.get(user.id)
+            with database.begin(AUTH) as theirs:
+                theirs.users.change_role(user.id, UserRole.ADMIN)
+            stale.extra = {"lost": True}
+            mine.session.flush()

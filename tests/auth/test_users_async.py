@@ -1,0 +1,330 @@
+"""Accounts: registration, look-up, and what changes them (F1, F2)."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, func, select
+
+from devmentor_models import Actor, AsyncDatabase
+from devmentor_models.auth.enums import AuditEvent, UserRole
+from devmentor_models.auth.models import EmailVerification, User
+from devmentor_models.auth.repositories_async import Registration
+from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid, UniqueViolation, VersionConflict
+from devmentor_models.kit.base import Base, table_named
+from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.concurrency_async import run_concurrently
+
+pytestmark = pytest.mark.anyio
+
+AUTH = Actor.service("auth")
+
+
+def person() -> dict[str, Any]:
+    """Return what a new user types."""
+    name = uuid4().hex
+    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x"}
+
+
+async def new_user(database: AsyncDatabase) -> User:
+    """Commit a user of this test's own."""
+    async with database.begin(AUTH) as tx:
+        return await tx.session.run_sync(UserFactory.insert)
+
+
+async def events_of(database: AsyncDatabase, user: User) -> list[AuditEvent]:
+    """Return what the trail says of a user, the newest first."""
+    async with database.begin(AUTH) as tx:
+        return [entry.event for entry in (await tx.audit_log.timeline(user.id)).items]
+
+
+async def test_registration_makes_user_token_project_and_log_line(async_database: AsyncDatabase) -> None:
+    """F1: all of it is there after the commit, and the token verifies the address."""
+    data = person()
+    async with async_database.begin(AUTH) as tx:
+        made = await tx.users.register(**data, full_name="Ada", extra={"plan": "free"})
+    projects = table_named("projects.projects")
+    async with async_database.begin(AUTH) as tx:
+        user = await tx.users.get(made.user.id)
+        assert (user.email, user.username, user.full_name) == (
+            data["email"],
+            data["username"],
+            "Ada",
+        )
+        assert (user.role, user.is_active, user.extra) == (UserRole.USER, True, {"plan": "free"})
+        assert user.email_verified_at is None
+        rows = (await tx.session.execute(select(projects).where(projects.c.user_id == user.id))).all()
+        assert [(row.id, row.name, row.slug, row.credits) for row in rows] == [
+            (made.project_id, "My First Project", "my-first-project", 0)
+        ]
+        verified = await tx.email_verifications.consume(made.verification_token)
+        assert verified.email_verified_at is not None
+    assert await events_of(async_database, user) == [AuditEvent.EMAIL_VERIFIED, AuditEvent.REGISTERED]
+    assert made.verification_token not in repr(made)
+
+
+async def rows_everywhere(database: AsyncDatabase) -> int:
+    """Count the rows of every table that can hold something of a user."""
+    total = 0
+    async with database.begin(AUTH) as tx:
+        for table in Base.metadata.tables.values():
+            if "user_id" in table.c or table.fullname == "auth.users":
+                total += (await tx.session.execute(select(func.count()).select_from(table))).scalar_one()
+    return total
+
+
+class Interruption(Exception):
+    """What the injected failure raises."""
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["block fails", "caller goes on"])
+async def test_a_registration_that_fails_at_any_statement_leaves_nothing(
+    devmentor_database_url: str, *, goes_on: bool
+) -> None:
+    """F1: at each statement in turn, also when the caller catches the error and commits."""
+    steps = 0
+    async with AsyncDatabase.from_url(devmentor_database_url, pool_min=0) as database:
+        for step in range(1, 20):
+            sent: list[str] = []
+
+            def interrupt(_: Any, cursor: Any, statement: str, *rest: Any, log: list[str] = sent) -> None:
+                if statement.startswith("RELEASE"):
+                    return  # that fails only with the connection
+                log.append(statement)
+                if len(log) == step:  # noqa: B023 - used within this round only
+                    raise Interruption
+
+            try:
+                async with database.begin(AUTH) as tx:
+                    engine = tx.session.sync_session.get_bind()
+                    event.listen(engine, "before_cursor_execute", interrupt)
+                    try:
+                        await tx.users.register(**person())
+                    except Interruption:
+                        if not goes_on:
+                            raise
+                    finally:
+                        event.remove(engine, "before_cursor_execute", interrupt)
+            except Interruption:
+                pass
+            if len(sent) < step:
+                break
+            steps += 1
+            assert await rows_everywhere(database) == 0, sent[-1]
+        assert steps >= 4
+        assert await rows_everywhere(database) == 4
+
+
+async def test_a_taken_name_leaves_the_transaction_usable(async_database: AsyncDatabase) -> None:
+    """The error names the column; another attempt in the same transaction succeeds."""
+    taken = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        with pytest.raises(UniqueViolation) as caught:
+            await tx.users.register(**person() | {"username": taken.username.upper()})
+        assert caught.value.columns == ("username_key",)
+        assert taken.username not in str(caught.value)
+        made = await tx.users.register(**person())
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.users.get(made.user.id)).username == made.user.username
+
+
+async def test_concurrent_registrations_of_one_address_make_one_user(async_database: AsyncDatabase) -> None:
+    """The others get the same error as if they had come later."""
+    data = person()
+
+    async def attempt() -> Registration:
+        async with async_database.begin(AUTH) as tx:
+            return await tx.users.register(**data)
+
+    results = await run_concurrently([attempt] * 8)
+    assert sum(isinstance(result, Registration) for result in results) == 1
+    assert sum(isinstance(result, UniqueViolation) for result in results) == 7
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "a\x00@example.com"),
+        ("email", "x" * 250 + "@example.com"),
+        ("username", "   "),
+        ("username", "\ud800"),
+        ("password_hash", ""),
+        ("full_name", "x" * 201),
+        ("extra", {"rate": float("nan")}),
+        ("role", "root"),
+        ("project_name", "x\x00"),
+        ("project_slug", "x" * 101),
+        ("verification_lifetime", timedelta(0)),
+    ],
+)
+async def test_registration_refuses_bad_values_before_anything_is_sent(
+    async_database: AsyncDatabase, field: str, value: Any
+) -> None:
+    """The error names the field; the address is still free."""
+    data = person()
+    async with async_database.begin(AUTH) as tx:
+        with pytest.raises(InvalidValue):
+            await tx.users.register(**data | {field: value})
+    async with async_database.begin(AUTH) as tx:
+        assert await tx.users.find_by_email(data["email"]) is None
+
+
+async def test_addresses_and_names_are_found_in_any_form(async_database: AsyncDatabase) -> None:
+    """Trap 17: NFC is NFD, the Kelvin sign is a k, and case does not matter."""
+    mark = uuid4().hex
+    name = f"Zoë-{mark}"
+    async with async_database.begin(AUTH) as tx:
+        made = await tx.users.register(
+            email=f"{name}K@example.com", username=f"{name}K", password_hash="$argon2id$x"
+        )
+        for form in (f"{name}k", f"zoË-{mark}\N{KELVIN SIGN}", unicodedata.normalize("NFD", name) + "K"):
+            by_email = await tx.users.find_by_email(f"{form}@example.com")
+            by_name = await tx.users.find_by_username(form)
+            assert by_email is made.user
+            assert by_name is made.user
+        assert await tx.users.find_by_email(f"{mark}@example.com") is None
+        assert await tx.users.find_by_username(mark) is None
+        with pytest.raises(UniqueViolation):
+            await tx.users.register(
+                **person() | {"email": unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com")}
+            )
+        for bad in ("a\x00b", "\ud800", ""):
+            with pytest.raises(InvalidValue):
+                await tx.users.find_by_email(bad)
+
+
+async def test_a_missing_user_is_not_found(async_database: AsyncDatabase) -> None:
+    """Every method that needs a user says so."""
+    nobody = uuid4()
+    async with async_database.begin(AUTH) as tx:
+        users = tx.users
+        for call in (
+            lambda: users.get(nobody),
+            lambda: users.deactivate(nobody),
+            lambda: users.reactivate(nobody),
+            lambda: users.change_role(nobody, UserRole.ADMIN),
+            lambda: users.set_password_hash(nobody, "x"),
+            lambda: users.change_email(nobody, "a@example.com"),
+            lambda: users.update_profile(nobody, full_name="x"),
+            lambda: users.export(nobody),
+            lambda: users.erase(nobody),
+        ):
+            with pytest.raises(NotFound):
+                await call()
+        assert await users.record_login(nobody) is False
+
+
+async def test_a_user_gets_themself(async_database: AsyncDatabase) -> None:
+    """Without an id it is the actor."""
+    user = await new_user(async_database)
+    async with async_database.begin(Actor.user(user.id)) as tx:
+        assert (await tx.users.get()).id == user.id
+        assert (await tx.users.update_profile(full_name="Ada", extra={"a": 1})).full_name == "Ada"
+    async with async_database.begin(AUTH) as tx:
+        found = await tx.users.get(user.id)
+    assert (found.full_name, found.extra, found.username) == ("Ada", {"a": 1}, user.username)
+
+
+async def test_deactivation_ends_sessions_until_reactivation(async_database: AsyncDatabase) -> None:
+    """Each is logged once, however often it is asked for."""
+    user = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        opened = await tx.sessions.open(user.id)
+        assert (await tx.users.deactivate(user.id)).is_active is False
+        await tx.users.deactivate(user.id)
+        assert await tx.sessions.find_active(opened.token) is None
+        with pytest.raises(NotFound):
+            await tx.sessions.open(user.id)
+        assert (await tx.users.reactivate(user.id)).is_active is True
+        await tx.users.reactivate(user.id)
+        assert await tx.sessions.find_active(opened.token) is None
+        await tx.sessions.open(user.id)
+    events = await events_of(async_database, user)
+    assert sorted(events) == sorted(
+        ["login", "deactivated", "session_revoked", "reactivated", "login"],
+    )
+
+
+async def test_a_change_of_role_is_logged_with_both_roles(async_database: AsyncDatabase) -> None:
+    """The same role again is no change."""
+    user = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
+        await tx.users.change_role(user.id, UserRole.ADMIN)
+        with pytest.raises(InvalidValue, match="role"):
+            await tx.users.change_role(user.id, "root")  # type: ignore[arg-type] # the mistake under test
+        (line,) = (await tx.audit_log.timeline(user.id, events=[AuditEvent.ROLE_CHANGED])).items
+    assert line.details == {"from": "user", "to": "admin"}
+
+
+async def test_a_new_password_ends_every_session(async_database: AsyncDatabase) -> None:
+    """And is refused when it is no hash at all."""
+    user = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        opened = await tx.sessions.open(user.id)
+        with pytest.raises(InvalidValue, match="password_hash"):
+            await tx.users.set_password_hash(user.id, "")
+        await tx.users.set_password_hash(user.id, "$argon2id$new")
+        assert await tx.sessions.find_active(opened.token) is None
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.users.get(user.id)).password_hash == "$argon2id$new"
+    assert AuditEvent.PASSWORD_CHANGED in await events_of(async_database, user)
+
+
+async def test_a_new_address_must_be_verified_again(async_database: AsyncDatabase) -> None:
+    """Tokens mailed to the old address are void."""
+    async with async_database.begin(AUTH) as tx:
+        made = await tx.users.register(**person())
+        issued = await tx.users.change_email(made.user.id, f"{uuid4().hex}@example.com")
+    async with async_database.begin(AUTH) as tx:
+        with pytest.raises(TokenInvalid):
+            await tx.email_verifications.consume(made.verification_token)
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.email_verifications.consume(issued.token)).email_verified_at is not None
+        mailed = select(EmailVerification.email).where(EmailVerification.user_id == made.user.id)
+        assert len(set((await tx.session.execute(mailed)).scalars())) == 2
+
+
+async def test_logins_are_noted_once_an_hour(async_database: AsyncDatabase) -> None:
+    """The row of a user is not rewritten by each login."""
+    user = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        assert await tx.users.record_login(user.id) is True
+        assert await tx.users.record_login(user.id) is False
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.users.get(user.id)).last_login_at is not None
+
+
+async def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -> None:
+    """The newest first, page by page."""
+    async with AsyncDatabase.from_url(devmentor_database_url, pool_min=0) as database:
+        async with database.begin(AUTH) as tx:
+            made = [await tx.session.run_sync(UserFactory.insert) for _ in range(5)]
+            await tx.users.change_role(made[1].id, UserRole.ADMIN)
+            await tx.users.deactivate(made[2].id)
+        async with database.begin(AUTH) as tx:
+            first = await tx.users.list(limit=3)
+            rest = await tx.users.list(limit=3, cursor=first.next_cursor)
+            admins = await tx.users.list(role=UserRole.ADMIN)
+            barred = await tx.users.list(is_active=False)
+    ids = [user.id for user in made]
+    assert [user.id for user in [*first.items, *rest.items]] == ids[::-1]
+    assert rest.next_cursor is None
+    assert [user.id for user in admins.items] == [ids[1]]
+    assert [user.id for user in barred.items] == [ids[2]]
+
+
+async def test_a_lost_write_is_noticed(async_database: AsyncDatabase) -> None:
+    """An entity that somebody else changed meanwhile cannot be written back."""
+    user = await new_user(async_database)
+    with pytest.raises(VersionConflict):
+        async with async_database.begin(AUTH) as mine:
+            stale = await mine.users.get(user.id)
+            async with async_database.begin(AUTH) as theirs:
+                await theirs.users.change_role(user.id, UserRole.ADMIN)
+            stale.extra = {"lost": True}
+            await mine.session.flush()
