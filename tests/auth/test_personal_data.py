@@ -1,0 +1,152 @@
+# Generated from test_personal_data_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Export and erasure of a person's data (F9)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from devmentor_models import Actor, Database
+from devmentor_models.auth import queries
+from devmentor_models.auth.enums import AuditEvent
+from devmentor_models.auth.models import AuditEntry
+from devmentor_models.errors import NotFound, TokenInvalid
+from devmentor_models.kit.tokens import digest
+from devmentor_models.testing.factories.auth import UserFactory
+
+pytestmark = pytest.mark.anyio
+
+AUTH = Actor.service("auth", ip_address="192.0.2.7", user_agent="browser", request_id="r")
+
+
+@dataclass
+class Person:
+    """A user with a bit of everything, and the team of somebody else with the user in it."""
+
+    id: UUID
+    name: str
+    token: str
+    project_id: UUID
+    foreign_team: UUID
+    team: UUID
+
+
+def new_person(database: Database) -> Person:
+    """Commit a person."""
+    with database.begin(AUTH) as tx:
+        data = UserFactory.build()
+        made = tx.users.register(
+            email=data.email, username=data.username, password_hash="$secret", full_name="Ada Lovelace"
+        )
+        opened = tx.sessions.open(made.user.id)
+        tx.password_resets.issue(made.user.id)
+        other = UserFactory.insert(tx.session)
+    with database.begin(Actor.user(made.user.id)) as tx:
+        own = tx.teams.create(name="Mine", description="about us")
+    with database.begin(Actor.user(other.id)) as tx:
+        team = tx.teams.create(name="Theirs", description="a secret of theirs")
+        tx.teams.add_member(team.id, made.user.id)
+    return Person(made.user.id, data.username, opened.token, made.project_id, team.id, own.id)
+
+
+def test_an_export_has_everything_of_the_user_as_json(database: Database) -> None:
+    """Rows of every table, encrypted columns in clear, no secrets, and none of other people's texts."""
+    person = new_person(database)
+    new_person(database)
+    with database.begin(Actor.user(person.id), isolation="REPEATABLE READ") as tx:
+        export = tx.users.export()
+    text = json.dumps(export, allow_nan=False)
+    tables = export["tables"]
+    (account,) = tables["auth.users"]
+    assert account["full_name"] == "Ada Lovelace"
+    assert account["username"] == person.name
+    assert "password_hash" not in account
+    assert [row["id"] for row in tables["projects.projects"]] == [str(person.project_id)]
+    assert [row["description"] for row in tables["auth.teams"]] == ["about us"]
+    assert len(tables["auth.user_sessions"]) == 1
+    assert {row["event"] for row in tables["auth.audit_log"]} == {
+        "registered",
+        "login",
+        "password_reset_requested",
+    }
+    (mention,) = export["mentions"]["auth.team_members.member_id"]
+    assert (mention["team_id"], mention["role"]) == (str(person.foreign_team), "member")
+    assert {"auth.users.password_hash", "auth.user_sessions.token_hash"} <= set(export["left_out"])
+    for secret in ("$secret", digest(person.token).hex(), person.token, "a secret of theirs"):
+        assert secret not in text
+    with database.begin(AUTH) as tx:
+        assert (tx.audit_log.timeline(person.id)).items[0].event is AuditEvent.EXPORTED
+
+
+def test_an_export_covers_every_table_with_a_user(database: Database) -> None:
+    """Derived from the metadata, so that a new table is covered from its first day."""
+    person = new_person(database)
+    with database.begin(AUTH) as tx:
+        export = tx.users.export(person.id)
+    named = set(export["tables"]) | {name.rpartition(".")[0] for name in export["mentions"]}
+    assert named == {table.fullname for table in queries.tables_with_users()}
+    assert {"auth.users", "projects.projects", "memory.documents", "learning.roadmaps"} <= named
+
+
+def test_an_erasure_leaves_no_row_with_the_user(database: Database) -> None:
+    """In no column of no table; other people's rows stay, and the token is dead."""
+    person, other = new_person(database), new_person(database)
+    with database.begin(AUTH) as tx:
+        tx.users.erase(person.id)
+    with database.begin(AUTH) as tx:
+        for table in queries.tables_with_users():
+            for name in queries.user_columns(table):
+                found = select(func.count()).select_from(table).where(table.c[name] == person.id)
+                assert (tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
+        with pytest.raises(NotFound):
+            tx.users.get(person.id)
+        assert tx.sessions.find_active(person.token) is None
+        assert (tx.users.get(other.id)).full_name == "Ada Lovelace"
+        assert tx.sessions.find_active(other.token) is not None
+    with pytest.raises(TokenInvalid):
+        (database.run(lambda tx: tx.sessions.rotate(person.token), actor=AUTH)).require()
+    with database.begin(AUTH) as tx:
+        with pytest.raises(NotFound):
+            tx.users.erase(person.id)
+
+
+@pytest.mark.parametrize("by", ["service", "user"])
+def test_an_erasure_anonymises_the_trail_and_leaves_one_line(database: Database, by: str) -> None:
+    """The lines stay, without anything of the user; whoever knows the id can prove the erasure."""
+    person = new_person(database)
+    with database.begin(AUTH) as tx:
+        before = [line.id for line in (tx.audit_log.timeline(person.id)).items]
+        tx.audit_log.record(AuditEvent.UPDATE, user_id=person.id, details={"name": person.name})
+    actor = AUTH if by == "service" else Actor.user(person.id, ip_address="192.0.2.9", user_agent="app")
+    with database.begin(actor) as tx:
+        tx.users.erase(person.id)
+    proof = {"subject_sha256": hashlib.sha256(person.id.bytes).hexdigest()}
+    with database.begin(AUTH) as tx:
+        kept = (tx.session.execute(select(AuditEntry).where(AuditEntry.id.in_(before)))).scalars().all()
+        erased = select(AuditEntry).where(AuditEntry.event == AuditEvent.ERASED, AuditEntry.details == proof)
+        (line,) = (tx.session.execute(erased)).scalars()
+    assert len(kept) == len(before)
+    for entry in kept:
+        assert (entry.user_id, entry.actor_id, entry.row_id, entry.details) == (None, None, None, {})
+        assert (entry.ip_address, entry.user_agent, entry.request_id) == (None, None, None)
+    assert (line.user_id, line.actor_id) == (None, None)
+    assert line.actor_name == ("auth" if by == "service" else None)
+    assert line.ip_address == (AUTH.ip_address if by == "service" else None)
+
+
+def test_an_erasure_that_fails_leaves_everything(database: Database) -> None:
+    """One transaction: rolled back, the user and the trail are as before."""
+    person = new_person(database)
+    with pytest.raises(RuntimeError, match="stop"):
+        with database.begin(AUTH) as tx:
+            tx.users.erase(person.id)
+            raise RuntimeError("stop")
+    with database.begin(AUTH) as tx:
+        assert (tx.users.get(person.id)).username == person.name
+        assert len((tx.audit_log.timeline(person.id)).items) == 3
+        assert tx.sessions.find_active(person.token) is not None

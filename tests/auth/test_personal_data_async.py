@@ -1,0 +1,153 @@
+"""Export and erasure of a person's data (F9)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from devmentor_models import Actor, AsyncDatabase
+from devmentor_models.auth import queries
+from devmentor_models.auth.enums import AuditEvent
+from devmentor_models.auth.models import AuditEntry
+from devmentor_models.errors import NotFound, TokenInvalid
+from devmentor_models.kit.tokens import digest
+from devmentor_models.testing.factories.auth import UserFactory
+
+pytestmark = pytest.mark.anyio
+
+AUTH = Actor.service("auth", ip_address="192.0.2.7", user_agent="browser", request_id="r")
+
+
+@dataclass
+class Person:
+    """A user with a bit of everything, and the team of somebody else with the user in it."""
+
+    id: UUID
+    name: str
+    token: str
+    project_id: UUID
+    foreign_team: UUID
+    team: UUID
+
+
+async def new_person(database: AsyncDatabase) -> Person:
+    """Commit a person."""
+    async with database.begin(AUTH) as tx:
+        data = UserFactory.build()
+        made = await tx.users.register(
+            email=data.email, username=data.username, password_hash="$secret", full_name="Ada Lovelace"
+        )
+        opened = await tx.sessions.open(made.user.id)
+        await tx.password_resets.issue(made.user.id)
+        other = await tx.session.run_sync(UserFactory.insert)
+    async with database.begin(Actor.user(made.user.id)) as tx:
+        own = await tx.teams.create(name="Mine", description="about us")
+    async with database.begin(Actor.user(other.id)) as tx:
+        team = await tx.teams.create(name="Theirs", description="a secret of theirs")
+        await tx.teams.add_member(team.id, made.user.id)
+    return Person(made.user.id, data.username, opened.token, made.project_id, team.id, own.id)
+
+
+async def test_an_export_has_everything_of_the_user_as_json(async_database: AsyncDatabase) -> None:
+    """Rows of every table, encrypted columns in clear, no secrets, and none of other people's texts."""
+    person = await new_person(async_database)
+    await new_person(async_database)
+    async with async_database.begin(Actor.user(person.id), isolation="REPEATABLE READ") as tx:
+        export = await tx.users.export()
+    text = json.dumps(export, allow_nan=False)
+    tables = export["tables"]
+    (account,) = tables["auth.users"]
+    assert account["full_name"] == "Ada Lovelace"
+    assert account["username"] == person.name
+    assert "password_hash" not in account
+    assert [row["id"] for row in tables["projects.projects"]] == [str(person.project_id)]
+    assert [row["description"] for row in tables["auth.teams"]] == ["about us"]
+    assert len(tables["auth.user_sessions"]) == 1
+    assert {row["event"] for row in tables["auth.audit_log"]} == {
+        "registered",
+        "login",
+        "password_reset_requested",
+    }
+    (mention,) = export["mentions"]["auth.team_members.member_id"]
+    assert (mention["team_id"], mention["role"]) == (str(person.foreign_team), "member")
+    assert {"auth.users.password_hash", "auth.user_sessions.token_hash"} <= set(export["left_out"])
+    for secret in ("$secret", digest(person.token).hex(), person.token, "a secret of theirs"):
+        assert secret not in text
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.audit_log.timeline(person.id)).items[0].event is AuditEvent.EXPORTED
+
+
+async def test_an_export_covers_every_table_with_a_user(async_database: AsyncDatabase) -> None:
+    """Derived from the metadata, so that a new table is covered from its first day."""
+    person = await new_person(async_database)
+    async with async_database.begin(AUTH) as tx:
+        export = await tx.users.export(person.id)
+    named = set(export["tables"]) | {name.rpartition(".")[0] for name in export["mentions"]}
+    assert named == {table.fullname for table in queries.tables_with_users()}
+    assert {"auth.users", "projects.projects", "memory.documents", "learning.roadmaps"} <= named
+
+
+async def test_an_erasure_leaves_no_row_with_the_user(async_database: AsyncDatabase) -> None:
+    """In no column of no table; other people's rows stay, and the token is dead."""
+    person, other = await new_person(async_database), await new_person(async_database)
+    async with async_database.begin(AUTH) as tx:
+        await tx.users.erase(person.id)
+    async with async_database.begin(AUTH) as tx:
+        for table in queries.tables_with_users():
+            for name in queries.user_columns(table):
+                found = select(func.count()).select_from(table).where(table.c[name] == person.id)
+                assert (await tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
+        with pytest.raises(NotFound):
+            await tx.users.get(person.id)
+        assert await tx.sessions.find_active(person.token) is None
+        assert (await tx.users.get(other.id)).full_name == "Ada Lovelace"
+        assert await tx.sessions.find_active(other.token) is not None
+    with pytest.raises(TokenInvalid):
+        (await async_database.run(lambda tx: tx.sessions.rotate(person.token), actor=AUTH)).require()
+    async with async_database.begin(AUTH) as tx:
+        with pytest.raises(NotFound):
+            await tx.users.erase(person.id)
+
+
+@pytest.mark.parametrize("by", ["service", "user"])
+async def test_an_erasure_anonymises_the_trail_and_leaves_one_line(
+    async_database: AsyncDatabase, by: str
+) -> None:
+    """The lines stay, without anything of the user; whoever knows the id can prove the erasure."""
+    person = await new_person(async_database)
+    async with async_database.begin(AUTH) as tx:
+        before = [line.id for line in (await tx.audit_log.timeline(person.id)).items]
+        await tx.audit_log.record(AuditEvent.UPDATE, user_id=person.id, details={"name": person.name})
+    actor = AUTH if by == "service" else Actor.user(person.id, ip_address="192.0.2.9", user_agent="app")
+    async with async_database.begin(actor) as tx:
+        await tx.users.erase(person.id)
+    proof = {"subject_sha256": hashlib.sha256(person.id.bytes).hexdigest()}
+    async with async_database.begin(AUTH) as tx:
+        kept = (await tx.session.execute(select(AuditEntry).where(AuditEntry.id.in_(before)))).scalars().all()
+        erased = select(AuditEntry).where(AuditEntry.event == AuditEvent.ERASED, AuditEntry.details == proof)
+        (line,) = (await tx.session.execute(erased)).scalars()
+    assert len(kept) == len(before)
+    for entry in kept:
+        assert (entry.user_id, entry.actor_id, entry.row_id, entry.details) == (None, None, None, {})
+        assert (entry.ip_address, entry.user_agent, entry.request_id) == (None, None, None)
+    assert (line.user_id, line.actor_id) == (None, None)
+    assert line.actor_name == ("auth" if by == "service" else None)
+    assert line.ip_address == (AUTH.ip_address if by == "service" else None)
+
+
+async def test_an_erasure_that_fails_leaves_everything(async_database: AsyncDatabase) -> None:
+    """One transaction: rolled back, the user and the trail are as before."""
+    person = await new_person(async_database)
+    with pytest.raises(RuntimeError, match="stop"):
+        async with async_database.begin(AUTH) as tx:
+            await tx.users.erase(person.id)
+            raise RuntimeError("stop")
+    async with async_database.begin(AUTH) as tx:
+        assert (await tx.users.get(person.id)).username == person.name
+        assert len((await tx.audit_log.timeline(person.id)).items) == 3
+        assert await tx.sessions.find_active(person.token) is not None
