@@ -96,6 +96,7 @@ class SessionRepository(AuthRepository):
         self,
         user_id: UUID,
         *,
+        password_hash: str | None = None,
         ip_address: IpAddress | str | None = None,
         user_agent: str | None = None,
         lifetime: timedelta = DEFAULT_LIFETIME,
@@ -104,19 +105,22 @@ class SessionRepository(AuthRepository):
 
         Args:
             user_id: Who logs in.
+            password_hash: The hash that the password was checked against. Give it, so that a login that was
+                under way with the old password fails when the password is changed meanwhile.
             ip_address: The client's address; the actor's when left out.
             user_agent: The client's software, at most 512 characters; the actor's when left out.
             lifetime: How long the token can be used; positive, at most ten years.
 
         Raises:
-            NotFound: There is no such user, or the user is inactive.
+            NotFound: There is no such user, the user is inactive, or has another password by now.
             InvalidValue: An argument is not valid.
         """
         token = new_token()
         values = self._new_session(token, lifetime) | self._context(
             ip_address=ip_address, user_agent=user_agent
         )
-        row = (self._execute(queries.OPEN_SESSION, parameters(user_id=user_id, **values))).one_or_none()
+        account = parameters(user_id=user_id, password_hash=password_hash)
+        row = (self._execute(queries.OPEN_SESSION, account | parameters(**values))).one_or_none()
         if row is None:
             raise NotFound("active user", user_id)
         return _opened(token, row)

@@ -91,7 +91,10 @@ def _open_session(source: CTE, family_id: ColumnElement[Any], event: AuditEvent)
 
 
 def _active_user() -> CTE:
-    locked = select(USERS.c.id.label("user_id")).where(USERS.c.id == _USER, USERS.c.is_active)
+    verified = parameter(USERS.c.password_hash)
+    locked = select(USERS.c.id.label("user_id")).where(
+        USERS.c.id == _USER, USERS.c.is_active, verified.is_(None) | (USERS.c.password_hash == verified)
+    )
     return locked.with_for_update(read=True).cte("account")
 
 

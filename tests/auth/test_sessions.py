@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import AuditEvent
@@ -60,7 +61,7 @@ def test_a_login_finds_the_user_opens_a_session_and_is_logged(database: Database
     with database.begin(AUTH) as tx:
         found = tx.users.find_by_email(user.email.upper())
         assert found is not None
-        opened = tx.sessions.open(found.id, lifetime=timedelta(hours=1))
+        opened = tx.sessions.open(found.id, password_hash=found.password_hash, lifetime=timedelta(hours=1))
     with database.begin(AUTH) as tx:
         session = tx.sessions.find_active(opened.token)
         lines = (tx.audit_log.timeline(user.id)).items
@@ -256,6 +257,18 @@ def test_a_login_and_a_deactivation_in_flight_leave_no_live_session(
         assert [row for row in sessions_of(database, user) if row.revoked_at is None] == []
 
 
+def test_a_login_with_a_password_that_was_changed_meanwhile_fails(
+    database: Database,
+) -> None:
+    """The old password was checked before the change; its session would outlive the end of all others."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        tx.users.set_password_hash(user.id, "$argon2id$new")
+        with pytest.raises(NotFound):
+            tx.sessions.open(user.id, password_hash=user.password_hash)
+    assert sessions_of(database, user) == []
+
+
 def test_logout_ends_the_family_once(database: Database) -> None:
     """True the first time, False for what is over or unknown; one line in the trail."""
     user = new_user(database)
@@ -335,3 +348,22 @@ def test_expired_sessions_are_purged_in_batches(database: Database) -> None:
         assert tx.sessions.purge_expired(batch=2, kept=timedelta(days=4100)) == 0
         assert [tx.sessions.purge_expired(batch=2, kept=kept) for _ in range(4)] == [2, 2, 1, 0]
     assert [row.id for row in sessions_of(database, user)] == [live.id]
+
+
+def test_a_login_is_two_statements(database: Database) -> None:
+    """The hot path: one to find the user, one to check the account, open the session and log the event."""
+    user = new_user(database)
+    sent: list[str] = []
+
+    def note(_: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    with database.begin(AUTH) as tx:
+        engine = tx.session.get_bind()
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            tx.users.find_by_email(user.email)
+            tx.sessions.open(user.id, password_hash=user.password_hash)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+    assert len(sent) == 2

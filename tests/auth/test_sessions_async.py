@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth.enums import AuditEvent
@@ -59,7 +60,9 @@ async def test_a_login_finds_the_user_opens_a_session_and_is_logged(async_databa
     async with async_database.begin(AUTH) as tx:
         found = await tx.users.find_by_email(user.email.upper())
         assert found is not None
-        opened = await tx.sessions.open(found.id, lifetime=timedelta(hours=1))
+        opened = await tx.sessions.open(
+            found.id, password_hash=found.password_hash, lifetime=timedelta(hours=1)
+        )
     async with async_database.begin(AUTH) as tx:
         session = await tx.sessions.find_active(opened.token)
         lines = (await tx.audit_log.timeline(user.id)).items
@@ -257,6 +260,18 @@ async def test_a_login_and_a_deactivation_in_flight_leave_no_live_session(
         assert [row for row in await sessions_of(async_database, user) if row.revoked_at is None] == []
 
 
+async def test_a_login_with_a_password_that_was_changed_meanwhile_fails(
+    async_database: AsyncDatabase,
+) -> None:
+    """The old password was checked before the change; its session would outlive the end of all others."""
+    user = await new_user(async_database)
+    async with async_database.begin(AUTH) as tx:
+        await tx.users.set_password_hash(user.id, "$argon2id$new")
+        with pytest.raises(NotFound):
+            await tx.sessions.open(user.id, password_hash=user.password_hash)
+    assert await sessions_of(async_database, user) == []
+
+
 async def test_logout_ends_the_family_once(async_database: AsyncDatabase) -> None:
     """True the first time, False for what is over or unknown; one line in the trail."""
     user = await new_user(async_database)
@@ -336,3 +351,22 @@ async def test_expired_sessions_are_purged_in_batches(async_database: AsyncDatab
         assert await tx.sessions.purge_expired(batch=2, kept=timedelta(days=4100)) == 0
         assert [await tx.sessions.purge_expired(batch=2, kept=kept) for _ in range(4)] == [2, 2, 1, 0]
     assert [row.id for row in await sessions_of(async_database, user)] == [live.id]
+
+
+async def test_a_login_is_two_statements(async_database: AsyncDatabase) -> None:
+    """The hot path: one to find the user, one to check the account, open the session and log the event."""
+    user = await new_user(async_database)
+    sent: list[str] = []
+
+    def note(_: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        sent.append(statement)
+
+    async with async_database.begin(AUTH) as tx:
+        engine = tx.session.sync_session.get_bind()
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            await tx.users.find_by_email(user.email)
+            await tx.sessions.open(user.id, password_hash=user.password_hash)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+    assert len(sent) == 2

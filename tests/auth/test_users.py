@@ -10,12 +10,20 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
 
-from devmentor_models import Actor, Database
+from devmentor_models import Actor, Database, bind_actor
 from devmentor_models.auth.enums import AuditEvent, UserRole
 from devmentor_models.auth.models import EmailVerification, User
-from devmentor_models.auth.repositories import Registration
-from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid, UniqueViolation, VersionConflict
+from devmentor_models.auth.repositories import Registration, SessionRepository, UserRepository
+from devmentor_models.errors import (
+    ActorMissing,
+    InvalidValue,
+    NotFound,
+    TokenInvalid,
+    UniqueViolation,
+    VersionConflict,
+)
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
@@ -25,10 +33,10 @@ pytestmark = pytest.mark.anyio
 AUTH = Actor.service("auth")
 
 
-def person() -> dict[str, Any]:
-    """Return what a new user types."""
+def person(**values: Any) -> dict[str, Any]:
+    """Return what a new user types, some of it given."""
     name = uuid4().hex
-    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x"}
+    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x", **values}
 
 
 def new_user(database: Database) -> User:
@@ -125,7 +133,7 @@ def test_a_taken_name_leaves_the_transaction_usable(database: Database) -> None:
     taken = new_user(database)
     with database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
-            tx.users.register(**person() | {"username": taken.username.upper()})
+            tx.users.register(**person(username=taken.username.upper()))
         assert caught.value.columns == ("username_key",)
         assert taken.username not in str(caught.value)
         made = tx.users.register(**person())
@@ -191,7 +199,7 @@ def test_addresses_and_names_are_found_in_any_form(database: Database) -> None:
         assert tx.users.find_by_username(mark) is None
         with pytest.raises(UniqueViolation):
             tx.users.register(
-                **person() | {"email": unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com")}
+                **person(email=unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com"))
             )
         for bad in ("a\x00b", "\ud800", ""):
             with pytest.raises(InvalidValue):
@@ -329,3 +337,17 @@ def test_a_lost_write_is_noticed(database: Database) -> None:
                 theirs.users.change_role(user.id, UserRole.ADMIN)
             stale.extra = {"lost": True}
             mine.session.flush()
+
+
+def test_repositories_work_over_a_plain_session(session: Session) -> None:
+    """Of a service that has sessions of its own; it gives them their actor."""
+    users = UserRepository(session)
+    with pytest.raises(ActorMissing):
+        users.get()
+    bind_actor(session, AUTH)
+    made = users.register(**person())
+    opened = SessionRepository(session).open(made.user.id)
+    found = SessionRepository(session).find_active(opened.token)
+    assert found is not None
+    assert found.user is made.user
+    assert users.find_by_email(made.user.email) is made.user

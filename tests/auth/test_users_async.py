@@ -9,12 +9,20 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from devmentor_models import Actor, AsyncDatabase
+from devmentor_models import Actor, AsyncDatabase, bind_actor
 from devmentor_models.auth.enums import AuditEvent, UserRole
 from devmentor_models.auth.models import EmailVerification, User
-from devmentor_models.auth.repositories_async import Registration
-from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid, UniqueViolation, VersionConflict
+from devmentor_models.auth.repositories_async import AsyncSessionRepository, AsyncUserRepository, Registration
+from devmentor_models.errors import (
+    ActorMissing,
+    InvalidValue,
+    NotFound,
+    TokenInvalid,
+    UniqueViolation,
+    VersionConflict,
+)
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
@@ -24,10 +32,10 @@ pytestmark = pytest.mark.anyio
 AUTH = Actor.service("auth")
 
 
-def person() -> dict[str, Any]:
-    """Return what a new user types."""
+def person(**values: Any) -> dict[str, Any]:
+    """Return what a new user types, some of it given."""
     name = uuid4().hex
-    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x"}
+    return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x", **values}
 
 
 async def new_user(database: AsyncDatabase) -> User:
@@ -124,7 +132,7 @@ async def test_a_taken_name_leaves_the_transaction_usable(async_database: AsyncD
     taken = await new_user(async_database)
     async with async_database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
-            await tx.users.register(**person() | {"username": taken.username.upper()})
+            await tx.users.register(**person(username=taken.username.upper()))
         assert caught.value.columns == ("username_key",)
         assert taken.username not in str(caught.value)
         made = await tx.users.register(**person())
@@ -190,7 +198,7 @@ async def test_addresses_and_names_are_found_in_any_form(async_database: AsyncDa
         assert await tx.users.find_by_username(mark) is None
         with pytest.raises(UniqueViolation):
             await tx.users.register(
-                **person() | {"email": unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com")}
+                **person(email=unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com"))
             )
         for bad in ("a\x00b", "\ud800", ""):
             with pytest.raises(InvalidValue):
@@ -328,3 +336,17 @@ async def test_a_lost_write_is_noticed(async_database: AsyncDatabase) -> None:
                 await theirs.users.change_role(user.id, UserRole.ADMIN)
             stale.extra = {"lost": True}
             await mine.session.flush()
+
+
+async def test_repositories_work_over_a_plain_session(async_session: AsyncSession) -> None:
+    """Of a service that has sessions of its own; it gives them their actor."""
+    users = AsyncUserRepository(async_session)
+    with pytest.raises(ActorMissing):
+        await users.get()
+    bind_actor(async_session, AUTH)
+    made = await users.register(**person())
+    opened = await AsyncSessionRepository(async_session).open(made.user.id)
+    found = await AsyncSessionRepository(async_session).find_active(opened.token)
+    assert found is not None
+    assert found.user is made.user
+    assert await users.find_by_email(made.user.email) is made.user
