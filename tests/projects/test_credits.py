@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, text, update
-from support.concurrency import run_concurrently
 
 from devmentor_models import Actor, Database
 from devmentor_models.errors import CheckViolation, InsufficientCredits, InvalidValue, NotFound
 from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import CreditEntry, Project
+from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.anyio
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete
-from support.concurrency import run_concurrently
 
 from devmentor_models import Actor, Database, Transaction
 from devmentor_models.auth.models import User
@@ -18,6 +18,7 @@ from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.files import StorageKey
 from devmentor_models.projects.models import ProjectFile
 from devmentor_models.testing.factories.projects import ProjectFileFactory, ProjectFileVersionFactory
+from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +85,7 @@ def test_twenty_add_versions_at_once(database: Database, owner: UUID) -> None:
         return add
 
     numbers = run_concurrently([adding(f"text {number % 10}") for number in range(20)])
-    assert sorted(numbers) == sorted([*range(1, 11), *range(1, 11)])
+    assert Counter(numbers) == dict.fromkeys(range(1, 11), 2)
     with database.begin(Actor.user(owner)) as tx:
         assert (tx.files.get(file.id)).latest_version == 10
 
@@ -114,19 +115,21 @@ def test_paths_are_unique_among_live_files(database: Database, owner: UUID) -> N
     """A deleted file frees its path and comes back only when the path is free again."""
     with database.begin(Actor.user(owner)) as tx:
         file = _file(tx)
+        file_id = file.id
+        place: dict[str, Any] = {"project_id": file.project_id, "path": file.path}
         with pytest.raises(UniqueViolation):
             with tx.savepoint():
-                tx.files.create(project_id=file.project_id, path=file.path)
-        tx.files.soft_delete(file.id)
+                tx.files.create(**place)
+        tx.files.soft_delete(file_id)
         with pytest.raises(NotFound):
-            tx.files.add_version(file.id, **_content("late"))
-        other = tx.files.create(project_id=file.project_id, path=file.path)
+            tx.files.add_version(file_id, **_content("late"))
+        other = tx.files.create(**place)
         with pytest.raises(UniqueViolation):
             with tx.savepoint():
-                tx.files.restore(file.id)
+                tx.files.restore(file_id)
         tx.files.soft_delete(other.id)
-        tx.files.restore(file.id)
-        assert [found.id for found in (tx.files.list(file.project_id)).items] == [file.id]
+        tx.files.restore(file_id)
+        assert [found.id for found in (tx.files.list(place["project_id"])).items] == [file_id]
 
 
 def test_files_are_listed_by_path(database: Database, owner: UUID) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete
-from support.concurrency_async import run_concurrently
 
 from devmentor_models import Actor, AsyncDatabase, AsyncTransaction
 from devmentor_models.auth.models import User
@@ -17,6 +17,7 @@ from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.files_async import StorageKey
 from devmentor_models.projects.models import ProjectFile
 from devmentor_models.testing.factories.projects import ProjectFileFactory, ProjectFileVersionFactory
+from tests.support.concurrency_async import run_concurrently
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +84,7 @@ async def test_twenty_add_versions_at_once(async_database: AsyncDatabase, owner:
         return add
 
     numbers = await run_concurrently([adding(f"text {number % 10}") for number in range(20)])
-    assert sorted(numbers) == sorted([*range(1, 11), *range(1, 11)])
+    assert Counter(numbers) == dict.fromkeys(range(1, 11), 2)
     async with async_database.begin(Actor.user(owner)) as tx:
         assert (await tx.files.get(file.id)).latest_version == 10
 
@@ -115,19 +116,21 @@ async def test_paths_are_unique_among_live_files(async_database: AsyncDatabase, 
     """A deleted file frees its path and comes back only when the path is free again."""
     async with async_database.begin(Actor.user(owner)) as tx:
         file = await _file(tx)
+        file_id = file.id
+        place: dict[str, Any] = {"project_id": file.project_id, "path": file.path}
         with pytest.raises(UniqueViolation):
             async with tx.savepoint():
-                await tx.files.create(project_id=file.project_id, path=file.path)
-        await tx.files.soft_delete(file.id)
+                await tx.files.create(**place)
+        await tx.files.soft_delete(file_id)
         with pytest.raises(NotFound):
-            await tx.files.add_version(file.id, **_content("late"))
-        other = await tx.files.create(project_id=file.project_id, path=file.path)
+            await tx.files.add_version(file_id, **_content("late"))
+        other = await tx.files.create(**place)
         with pytest.raises(UniqueViolation):
             async with tx.savepoint():
-                await tx.files.restore(file.id)
+                await tx.files.restore(file_id)
         await tx.files.soft_delete(other.id)
-        await tx.files.restore(file.id)
-        assert [found.id for found in (await tx.files.list(file.project_id)).items] == [file.id]
+        await tx.files.restore(file_id)
+        assert [found.id for found in (await tx.files.list(place["project_id"])).items] == [file_id]
 
 
 async def test_files_are_listed_by_path(async_database: AsyncDatabase, owner: UUID) -> None:

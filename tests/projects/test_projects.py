@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, select
-from support.concurrency import run_concurrently
 
 from devmentor_models import Actor, Database
 from devmentor_models.errors import (
@@ -24,6 +23,7 @@ from devmentor_models.errors import (
 from devmentor_models.projects.enums import ActivityAction, ProjectStatus
 from devmentor_models.projects.models import Project
 from devmentor_models.testing.factories.projects import ProjectFactory
+from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.anyio
 

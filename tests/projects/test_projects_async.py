@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, select
-from support.concurrency_async import run_concurrently
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.errors import (
@@ -23,6 +22,7 @@ from devmentor_models.errors import (
 from devmentor_models.projects.enums import ActivityAction, ProjectStatus
 from devmentor_models.projects.models import Project
 from devmentor_models.testing.factories.projects import ProjectFactory
+from tests.support.concurrency_async import run_concurrently
 
 pytestmark = pytest.mark.anyio
 
