@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -214,8 +215,9 @@ class Embedding(MutableRecord):
         ),
         Index(
             "ix_embeddings_meta_hnsw_256",
-            text("(embedding::halfvec(256)) halfvec_cosine_ops"),
+            literal_column("(embedding::halfvec(256))").label("embedding_256"),
             postgresql_using="hnsw",
+            postgresql_ops={"embedding_256": "halfvec_cosine_ops"},
             postgresql_where=text("dimensions = 256"),
         ),
         {"schema": SCHEMA, "comment": "Vectors of chunks, one for each embedding model"},
