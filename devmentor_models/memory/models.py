@@ -245,13 +245,13 @@ class Embedding(MutableRecord):
         Halfvec(), comment="The vector in half precision; NULL until it was computed"
     )
     qdrant_collection: Mapped[str | None] = mapped_column(
-        Varchar(255), comment="Collection of the mirror that holds a copy"
+        Varchar(255), comment="Collection of the mirror that the copy belongs to"
     )
-    qdrant_point_id: Mapped[UUID | None] = mapped_column(comment="Point of the mirror that is the copy")
+    qdrant_point_id: Mapped[UUID | None] = mapped_column(comment="Point of the mirror for the copy")
 
 
 class SearchEntry(PartitionedRecord):
-    """One search that somebody made. Append-only."""
+    """One search that somebody made. Never changed; users may clear their own."""
 
     __tablename__ = "search_history"
     __table_args__ = (
@@ -260,11 +260,13 @@ class SearchEntry(PartitionedRecord):
         Index("ix_search_history_user_id", "user_id", "id"),
         {
             "schema": SCHEMA,
-            "comment": "Searches, append-only, partitioned by month",
+            "comment": "Searches that were made, partitioned by month",
             "postgresql_partition_by": "RANGE (created_at)",
         },
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY),), append_only=True)
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.MEMORY, ("SELECT", "INSERT", "DELETE")),)
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Who searched"
