@@ -1,0 +1,284 @@
+"""Statements of the ``memory`` schema: values without a session, testable by compiling."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Executable,
+    Interval,
+    Select,
+    String,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import defer, selectinload
+
+from devmentor_models.kit.base import LIVE, table_named
+from devmentor_models.kit.types import Json, Timestamp
+from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus
+from devmentor_models.memory.models import Chunk, Document, Embedding, OutboxEntry, SearchEntry
+
+# Naming a table imports every mapping, which loader options and foreign keys need to be there.
+DOCUMENTS = table_named("memory.documents")
+CHUNKS = table_named("memory.chunks")
+EMBEDDINGS = table_named("memory.embeddings_meta")
+OUTBOX = table_named("memory.vector_outbox")
+
+_USER = bindparam("user_id", type_=Uuid())
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
+_OWN_DOCUMENTS = select(Document).where(Document.user_id == _USER)
+_LIVE_DOCUMENTS = _OWN_DOCUMENTS.where(Document.deleted_at.is_(None))
+
+DOCUMENT_BY_ID = _LIVE_DOCUMENTS.where(Document.id == bindparam("document_id"))
+DOCUMENT_WITH_CHUNKS = DOCUMENT_BY_ID.options(selectinload(Document.chunks))
+DOCUMENT_BY_HASH = _LIVE_DOCUMENTS.where(
+    # `IS NOT DISTINCT FROM` would not use the index.
+    or_(
+        Document.project_id == bindparam("project_id", type_=Uuid()),
+        Document.project_id.is_(None) & bindparam("project_id", type_=Uuid()).is_(None),
+    ),
+    Document.content_hash == bindparam("content_hash"),
+)
+DOCUMENT_KEYS_BY_HASH = select(Document.project_id, Document.content_hash, Document.id).where(
+    Document.user_id == _USER,
+    Document.deleted_at.is_(None),
+    Document.content_hash == any_(bindparam("hashes", type_=ARRAY(DOCUMENTS.c.content_hash.type))),
+)
+# Core inserts: thousands of rows a second, without an object in the session for each.
+INSERT_DOCUMENTS: Executable = (
+    pg_insert(DOCUMENTS)
+    .on_conflict_do_nothing(index_elements=["user_id", "project_id", "content_hash"], index_where=LIVE)
+    .returning(DOCUMENTS.c.id)
+)
+INSERT_CHUNKS: Executable = insert(CHUNKS)
+INSERT_EMBEDDINGS: Executable = insert(EMBEDDINGS)
+
+CHUNKS_OF = select(Chunk).where(Chunk.user_id == _USER, Chunk.document_id == bindparam("document_id"))
+
+SOFT_DELETE: Executable = (
+    update(Document)
+    .where(Document.user_id == _USER, Document.id == bindparam("document_id"), Document.deleted_at.is_(None))
+    .values(deleted_at=func.now())
+    .returning(Document)
+)
+RESTORE: Executable = (
+    update(Document)
+    .where(
+        Document.user_id == _USER, Document.id == bindparam("document_id"), Document.deleted_at.is_not(None)
+    )
+    .values(deleted_at=None)
+    .returning(Document)
+)
+PURGE: Executable = (
+    delete(Document)
+    .where(Document.user_id == _USER, Document.id == bindparam("document_id"))
+    .returning(Document.id)
+)
+
+
+def documents(
+    *,
+    project_id: UUID | None,
+    source: DocumentSource | None,
+    since: datetime | None,
+    matching: str | None,
+    metadata: dict[str, Any] | None,
+) -> Select[Document]:
+    """Return the live documents of ``:user_id`` that pass every filter given, without their content."""
+    statement = _LIVE_DOCUMENTS.options(defer(Document.content, raiseload=True))
+    if project_id is not None:
+        statement = statement.where(Document.project_id == project_id)
+    if source is not None:
+        statement = statement.where(Document.source == source)
+    if since is not None:
+        statement = statement.where(Document.created_at >= since)
+    if matching is not None:
+        statement = statement.where(
+            or_(
+                Document.title.icontains(matching, autoescape=True),
+                Document.source_uri.icontains(matching, autoescape=True),
+            )
+        )
+    if metadata is not None:
+        statement = statement.where(Document.extra.bool_op("@>")(literal(metadata, Json())))
+    return statement
+
+
+def _queue(condition: Any) -> Executable:
+    """Return an INSERT that queues ``:operation`` for the finished embeddings that meet ``condition``."""
+    source = (
+        select(
+            Embedding.user_id,
+            Embedding.id,
+            bindparam("operation", type_=OUTBOX.c.operation.type),
+            Embedding.qdrant_collection,
+            Embedding.qdrant_point_id,
+            func.jsonb_build_object("document_id", Chunk.document_id, "chunk_id", Chunk.id, type_=Json()),
+        )
+        .join(Chunk, (Chunk.user_id == Embedding.user_id) & (Chunk.id == Embedding.chunk_id))
+        .where(
+            Embedding.user_id == _USER,
+            Embedding.status == EmbeddingStatus.INDEXED,
+            Embedding.qdrant_point_id.is_not(None),
+            condition,
+        )
+    )
+    names = ["user_id", "embedding_id", "operation", "collection", "point_id", "payload"]
+    # The server makes the keys: a default of the client's would be one value for all rows.
+    return insert(OUTBOX).from_select(names, source, include_defaults=False)
+
+
+QUEUE_DOCUMENTS = _queue(Chunk.document_id == any_(_IDS))
+QUEUE_EMBEDDINGS = _queue(Embedding.id == any_(_IDS))
+
+PENDING_CHUNKS = (
+    select(Chunk)
+    .join(Embedding, (Embedding.user_id == Chunk.user_id) & (Embedding.chunk_id == Chunk.id))
+    .join(Document, (Document.user_id == Chunk.user_id) & (Document.id == Chunk.document_id))
+    .where(
+        Embedding.user_id == _USER,
+        Embedding.model_id == bindparam("model_id", type_=Uuid()),
+        Embedding.status.in_([EmbeddingStatus.PENDING, EmbeddingStatus.STALE]),
+        Document.deleted_at.is_(None),
+    )
+)
+CHUNK_HASHES = select(Chunk.id, Chunk.content_hash).where(Chunk.user_id == _USER, Chunk.id == any_(_IDS))
+
+
+def _put_embeddings() -> Executable:
+    statement = pg_insert(EMBEDDINGS)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["user_id", "chunk_id", "model_id"],
+        set_={
+            "embedding": new.embedding,
+            "content_hash": new.content_hash,
+            "status": new.status,
+            "qdrant_collection": new.qdrant_collection,
+            "qdrant_point_id": func.coalesce(EMBEDDINGS.c.qdrant_point_id, new.qdrant_point_id),
+        },
+    ).returning(EMBEDDINGS.c.id)
+
+
+PUT_EMBEDDINGS = _put_embeddings()
+
+
+@cache
+def embedding_model() -> Select[Any]:
+    """Return the active embedding model called ``:name``; NULL stands for the default one."""
+    models = table_named("ai.embedding_models")
+    name = bindparam("name", type_=String())
+    return select(models.c.id, models.c.name, models.c.dimensions, models.c.metric).where(
+        models.c.active, or_(models.c.name == name, name.is_(None) & models.c.is_default)
+    )
+
+
+@cache
+def active_authors(*, one_tenant: bool) -> Select[Any]:
+    """Return who stored more than ``:min_memories`` documents per project since ``:since``, most first.
+
+    Args:
+        one_tenant: Only ``:user_id``, rather than everybody.
+    """
+    users = table_named("auth.users")
+    projects = table_named("projects.projects")
+    # Counted first, joined afterwards: names are looked up for the few that remain.
+    counted = (
+        select(Document.user_id, Document.project_id, func.count().label("memories"))
+        .where(Document.created_at >= bindparam("since", type_=Timestamp()), Document.deleted_at.is_(None))
+        .group_by(Document.user_id, Document.project_id)
+        .having(func.count() > bindparam("min_memories"))
+    )
+    if one_tenant:
+        counted = counted.where(Document.user_id == _USER)
+    busy = counted.subquery("busy")
+    return (
+        select(users.c.id, users.c.username, projects.c.name, busy.c.memories)
+        .select_from(busy)
+        .join(users, users.c.id == busy.c.user_id)
+        .outerjoin(projects, (projects.c.user_id == busy.c.user_id) & (projects.c.id == busy.c.project_id))
+        .where(or_(busy.c.project_id.is_(None), projects.c.deleted_at.is_(None)))
+        .order_by(busy.c.memories.desc(), users.c.username, projects.c.name, busy.c.project_id)
+        .limit(bindparam("limit"))
+    )
+
+
+HISTORY = select(SearchEntry).where(SearchEntry.user_id == _USER)
+TOP_QUERIES = (
+    select(SearchEntry.query, func.count().label("count"), func.max(SearchEntry.created_at))
+    .where(
+        SearchEntry.user_id == _USER,
+        SearchEntry.query.is_not(None),
+        SearchEntry.created_at >= bindparam("since", type_=Timestamp()),
+    )
+    .group_by(SearchEntry.query)
+    .order_by(func.count().desc(), SearchEntry.query)
+    .limit(bindparam("limit"))
+)
+PURGE_HISTORY: Executable = delete(SearchEntry).where(
+    SearchEntry.user_id == _USER, SearchEntry.created_at < bindparam("before", type_=Timestamp())
+)
+
+
+def _due(*, one_tenant: bool) -> Select[Any]:
+    due = select(OutboxEntry.id).where(OutboxEntry.available_at <= func.now())
+    if one_tenant:
+        due = due.where(OutboxEntry.user_id == _USER)
+    return (
+        due.order_by(OutboxEntry.available_at, OutboxEntry.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def claim(*, one_tenant: bool) -> Executable:
+    """Return an UPDATE that leases up to ``:limit`` due entries for ``:lease`` and returns them.
+
+    A claimed entry becomes due again when its lease ends, so what a crashed worker held is not lost.
+    """
+    # Materialized: a plain subquery may be evaluated again per row, and then locks more than the limit.
+    due = _due(one_tenant=one_tenant).cte("due").prefix_with("MATERIALIZED")
+    return (
+        update(OutboxEntry)
+        .where(OutboxEntry.id == due.c.id)
+        .values(
+            attempts=OutboxEntry.attempts + 1,
+            claimed_at=func.clock_timestamp(),
+            available_at=func.clock_timestamp() + bindparam("lease", type_=Interval()),
+        )
+        .returning(OutboxEntry)
+    )
+
+
+ACKNOWLEDGE: Executable = delete(OutboxEntry).where(OutboxEntry.id == any_(_IDS)).returning(OutboxEntry.id)
+FAIL: Executable = (
+    update(OutboxEntry)
+    .where(OutboxEntry.id == bindparam("entry_id"))
+    .values(
+        last_error=bindparam("error", type_=Text()),
+        claimed_at=None,
+        # 2 seconds, then twice as long each time, an hour at most (2^12 s is more than that).
+        available_at=func.clock_timestamp()
+        + func.least(func.power(2, func.least(OutboxEntry.attempts, 12)), 3600) * text("interval '1 second'"),
+    )
+    .returning(OutboxEntry.id)
+)
+WAITING = select(OutboxEntry.id)

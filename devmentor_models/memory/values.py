@@ -1,0 +1,154 @@
+"""What the memory repositories take and return beside mapped entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from devmentor_models.memory.enums import DocumentSource, TextLanguage
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of a document that is to be stored.
+
+    Attributes:
+        content: The text, at most 50,000 characters.
+        embedding: Its vector; None leaves the chunk to be embedded later.
+        token_count: Tokens, as the embedding model counts them.
+        start_offset: First character in the document, from 0.
+        end_offset: Character after the last one in the document.
+    """
+
+    content: str
+    embedding: Sequence[float] | None = None
+    token_count: int | None = None
+    start_offset: int | None = None
+    end_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDocument:
+    """A document that is to be stored, with its chunks in their order.
+
+    Attributes:
+        title: Title or file name, at most 500 characters.
+        content: The whole text.
+        source: Where it comes from.
+        chunks: Its pieces, in order.
+        project_id: The project it belongs to, if any.
+        source_uri: Address or path of the original.
+        metadata: Additional data.
+        language: How its words are stemmed.
+    """
+
+    title: str
+    content: str
+    source: DocumentSource
+    chunks: Sequence[NewChunk] = ()
+    project_id: UUID | None = None
+    source_uri: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    language: TextLanguage = TextLanguage.ENGLISH
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What storing a batch did.
+
+    Attributes:
+        document_ids: Keys in the order of the batch: of the new documents, and of those that were there.
+        created: How many documents are new.
+        chunks: How many chunks were written, all of new documents.
+    """
+
+    document_ids: Sequence[UUID]
+    created: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """An embedding model, as a statement needs it. ``metric`` is cosine, l2 or inner_product."""
+
+    id: UUID
+    name: str
+    dimensions: int
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A memory near a hit: another chunk of the same project."""
+
+    document_id: UUID
+    title: str
+    chunk_id: UUID
+    ordinal: int
+    content: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that a search found, with what it belongs to (F5).
+
+    Attributes:
+        document_id: Its document.
+        title: The document's title.
+        source: Where the document came from.
+        source_uri: Address or path of the original.
+        created_at: When the document was stored.
+        chunk_id: The chunk.
+        ordinal: Place of the chunk in the document, from 0.
+        content: The chunk's text.
+        distance: From the searched vector, by the model's metric; None without one on either side.
+        text_rank: How well the words match, larger is better; None where they do not, or none were given.
+        vector_place: Place among the nearest vectors, from 1; None where only the words matched.
+        text_place: Place among the matches of the words, from 1; None where only the vector is near.
+        score: Sum of 1 / (60 + place) over both places; larger is better.
+        project_id: The document's project, if any.
+        project_name: That project's name.
+        author: Username of the document's owner.
+        related: The nearest other memories of the same project, nearest first.
+    """
+
+    document_id: UUID
+    title: str
+    source: DocumentSource
+    source_uri: str | None
+    created_at: datetime
+    chunk_id: UUID
+    ordinal: int
+    content: str
+    distance: float | None
+    text_rank: float | None
+    vector_place: int | None
+    text_place: int | None
+    score: float
+    project_id: UUID | None
+    project_name: str | None
+    author: str
+    related: tuple[Related, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorActivity:
+    """How much a user remembered in a project (F8); ``project_name`` is None outside any project."""
+
+    user_id: UUID
+    username: str
+    project_name: str | None
+    memories: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCount:
+    """How often a user searched for something, and when last."""
+
+    query: str
+    count: int
+    last_at: datetime
