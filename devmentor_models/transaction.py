@@ -38,6 +38,10 @@ from devmentor_models.projects.repositories import (
     TaskRepository,
     TemplateRepository,
 )
+from devmentor_models.memory.documents import DocumentRepository
+from devmentor_models.memory.history import SearchHistoryRepository
+from devmentor_models.memory.memory import MemoryRepository
+from devmentor_models.memory.outbox import VectorOutboxRepository
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -190,3 +194,23 @@ class Transaction:
     def activity(self) -> ActivityRepository:
         """The history of projects."""
         return ActivityRepository(self.session)
+    # memory
+    @cached_property
+    def documents(self) -> DocumentRepository:
+        """What a user remembered: documents, chunks, vectors."""
+        return DocumentRepository(self.session)
+
+    @cached_property
+    def memory(self) -> MemoryRepository:
+        """Search in what a user remembered."""
+        return MemoryRepository(self.session, readonly=self._readonly)
+
+    @cached_property
+    def search_history(self) -> SearchHistoryRepository:
+        """What a user searched for."""
+        return SearchHistoryRepository(self.session)
+
+    @cached_property
+    def outbox(self) -> VectorOutboxRepository:
+        """Work for the vector mirror."""
+        return VectorOutboxRepository(self.session)

@@ -37,6 +37,10 @@ from devmentor_models.projects.repositories_async import (
     AsyncTaskRepository,
     AsyncTemplateRepository,
 )
+from devmentor_models.memory.documents_async import AsyncDocumentRepository
+from devmentor_models.memory.history_async import AsyncSearchHistoryRepository
+from devmentor_models.memory.memory_async import AsyncMemoryRepository
+from devmentor_models.memory.outbox_async import AsyncVectorOutboxRepository
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -190,3 +194,23 @@ class AsyncTransaction:
     def activity(self) -> AsyncActivityRepository:
         """The history of projects."""
         return AsyncActivityRepository(self.session)
+    # memory
+    @cached_property
+    def documents(self) -> AsyncDocumentRepository:
+        """What a user remembered: documents, chunks, vectors."""
+        return AsyncDocumentRepository(self.session)
+
+    @cached_property
+    def memory(self) -> AsyncMemoryRepository:
+        """Search in what a user remembered."""
+        return AsyncMemoryRepository(self.session, readonly=self._readonly)
+
+    @cached_property
+    def search_history(self) -> AsyncSearchHistoryRepository:
+        """What a user searched for."""
+        return AsyncSearchHistoryRepository(self.session)
+
+    @cached_property
+    def outbox(self) -> AsyncVectorOutboxRepository:
+        """Work for the vector mirror."""
+        return AsyncVectorOutboxRepository(self.session)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Interval,
     Select,
     String,
-    Text,
     Uuid,
     any_,
     bindparam,
@@ -30,7 +29,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import defer, selectinload
 
 from devmentor_models.kit.base import LIVE, table_named
-from devmentor_models.kit.types import Json, Timestamp
+from devmentor_models.kit.types import Json, LongText, Timestamp
 from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus
 from devmentor_models.memory.models import Chunk, Document, Embedding, OutboxEntry, SearchEntry
 
@@ -181,7 +180,7 @@ PUT_EMBEDDINGS = _put_embeddings()
 
 
 @cache
-def embedding_model() -> Select[Any]:
+def embedding_model() -> Executable:
     """Return the active embedding model called ``:name``; NULL stands for the default one."""
     models = table_named("ai.embedding_models")
     name = bindparam("name", type_=String())
@@ -191,7 +190,7 @@ def embedding_model() -> Select[Any]:
 
 
 @cache
-def active_authors(*, one_tenant: bool) -> Select[Any]:
+def active_authors(*, one_tenant: bool) -> Executable:
     """Return who stored more than ``:min_memories`` documents per project since ``:since``, most first.
 
     Args:
@@ -232,8 +231,10 @@ TOP_QUERIES = (
     .order_by(func.count().desc(), SearchEntry.query)
     .limit(bindparam("limit"))
 )
-PURGE_HISTORY: Executable = delete(SearchEntry).where(
-    SearchEntry.user_id == _USER, SearchEntry.created_at < bindparam("before", type_=Timestamp())
+PURGE_HISTORY: Executable = (
+    delete(SearchEntry)
+    .where(SearchEntry.user_id == _USER, SearchEntry.created_at < bindparam("before", type_=Timestamp()))
+    .returning(SearchEntry.id)
 )
 
 
@@ -273,7 +274,7 @@ FAIL: Executable = (
     update(OutboxEntry)
     .where(OutboxEntry.id == bindparam("entry_id"))
     .values(
-        last_error=bindparam("error", type_=Text()),
+        last_error=bindparam("error", type_=LongText()),
         claimed_at=None,
         # 2 seconds, then twice as long each time, an hour at most (2^12 s is more than that).
         available_at=func.clock_timestamp()

@@ -84,7 +84,7 @@ class Shape:
 
 
 @cache
-def search(shape: Shape) -> Select[Any]:
+def search(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Return the statement for searches of one shape; a row per hit, best first."""
     top = _fused(shape).cte("top")
     statement = _with_context(shape, top)
@@ -184,7 +184,7 @@ def _text_leg(shape: Shape) -> FromClause:
     return select(matching.c.id, matching.c.rank, place).cte("text_leg")
 
 
-def _fused(shape: Shape) -> Select[Any]:
+def _fused(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Return the best chunks: id, distance, rank, both places and the score."""
     nothing = cast(null(), Double)
     nowhere = cast(null(), Integer)
@@ -218,7 +218,7 @@ def _fused(shape: Shape) -> Select[Any]:
     )
 
 
-def _with_context(shape: Shape, top: FromClause) -> Select[Any]:
+def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
     """Return the hits with document, project, author and related memories."""
     tables = (
         top.join(CHUNKS, and_(CHUNKS.c.user_id == _USER, CHUNKS.c.id == top.c.id))
@@ -244,32 +244,31 @@ def _with_context(shape: Shape, top: FromClause) -> Select[Any]:
             around = _related(shape).lateral("around")
             tables = tables.outerjoin(around, true())
             related = around.c.memories
-    return (
-        select(
-            DOCUMENTS.c.id,
-            DOCUMENTS.c.title,
-            DOCUMENTS.c.source,
-            DOCUMENTS.c.source_uri,
-            DOCUMENTS.c.created_at,
-            CHUNKS.c.id,
-            CHUNKS.c.ordinal,
-            CHUNKS.c.content,
-            away,
-            top.c.rank,
-            top.c.vector_place,
-            top.c.text_place,
-            top.c.score,
-            DOCUMENTS.c.project_id,
-            PROJECTS.c.name,
-            USERS.c.username,
-            related,
-        )
-        .select_from(tables)
-        .order_by(top.c.score.desc(), top.c.id)
-    )
+    # Named as the fields of a hit.
+    columns: dict[str, ColumnElement[Any]] = {
+        "document_id": DOCUMENTS.c.id,
+        "title": DOCUMENTS.c.title,
+        "source": DOCUMENTS.c.source,
+        "source_uri": DOCUMENTS.c.source_uri,
+        "created_at": DOCUMENTS.c.created_at,
+        "chunk_id": CHUNKS.c.id,
+        "ordinal": CHUNKS.c.ordinal,
+        "content": CHUNKS.c.content,
+        "distance": away,
+        "text_rank": top.c.rank,
+        "vector_place": top.c.vector_place,
+        "text_place": top.c.text_place,
+        "score": top.c.score,
+        "project_id": DOCUMENTS.c.project_id,
+        "project_name": PROJECTS.c.name,
+        "author": USERS.c.username,
+        "related": related,
+    }
+    labelled = (column.label(name) for name, column in columns.items())
+    return select(*labelled).select_from(tables).order_by(top.c.score.desc(), top.c.id)
 
 
-def _related(shape: Shape) -> Select[Any]:
+def _related(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Return the memories nearest to the hit, of its project (or of none), as one JSON array."""
     near, chunk, document = EMBEDDINGS.alias("near"), CHUNKS.alias("chunk"), DOCUMENTS.alias("document")
     away = distance(shape, near.c.embedding, EMBEDDINGS.c.embedding).label("distance")

@@ -38,7 +38,8 @@ class NewDocument:
         title: Title or file name, at most 500 characters.
         content: The whole text.
         source: Where it comes from.
-        chunks: Its pieces, in order.
+        chunks: Its pieces, in order. None cuts the content into as few chunks as possible; without chunks
+            (an empty list) no search finds the document.
         project_id: The project it belongs to, if any.
         source_uri: Address or path of the original.
         metadata: Additional data.
@@ -48,7 +49,7 @@ class NewDocument:
     title: str
     content: str
     source: DocumentSource
-    chunks: Sequence[NewChunk] = ()
+    chunks: Sequence[NewChunk] | None = None
     project_id: UUID | None = None
     source_uri: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

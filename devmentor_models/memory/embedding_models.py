@@ -1,0 +1,31 @@
+# Generated from embedding_models_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Lookup of embedding models, which the ``ai`` schema owns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devmentor_models.errors import NotFound
+from devmentor_models.kit.repository import Repository
+from devmentor_models.memory import queries
+from devmentor_models.memory.values import ModelInfo
+
+
+class ModelLookup(Repository):
+    """The active embedding models, read only."""
+
+    def find(self, name: str | None) -> ModelInfo | None:
+        """Return the active model of that name (None: the default one), if there is one."""
+        row: Any = (self._execute(queries.embedding_model(), {"name": name})).one_or_none()
+        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]))
+
+    def get(self, name: str | None) -> ModelInfo:
+        """Return the active model of that name (None: the default one).
+
+        Raises:
+            NotFound: There is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise NotFound("embedding model", name if name is not None else "the default")
+        return found

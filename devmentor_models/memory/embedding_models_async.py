@@ -1,0 +1,30 @@
+"""Lookup of embedding models, which the ``ai`` schema owns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devmentor_models.errors import NotFound
+from devmentor_models.kit.repository_async import AsyncRepository
+from devmentor_models.memory import queries
+from devmentor_models.memory.values import ModelInfo
+
+
+class AsyncModelLookup(AsyncRepository):
+    """The active embedding models, read only."""
+
+    async def find(self, name: str | None) -> ModelInfo | None:
+        """Return the active model of that name (None: the default one), if there is one."""
+        row: Any = (await self._execute(queries.embedding_model(), {"name": name})).one_or_none()
+        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]))
+
+    async def get(self, name: str | None) -> ModelInfo:
+        """Return the active model of that name (None: the default one).
+
+        Raises:
+            NotFound: There is none.
+        """
+        found = await self.find(name)
+        if found is None:
+            raise NotFound("embedding model", name if name is not None else "the default")
+        return found

@@ -1,0 +1,204 @@
+"""Repository of the search over everything that a user remembered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.pagination import check_limit
+from devmentor_models.kit.repository_async import AsyncRepository
+from devmentor_models.kit.types import text_problem
+from devmentor_models.memory import queries
+from devmentor_models.memory.embedding_models_async import AsyncModelLookup
+from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
+from devmentor_models.memory.ingest import check_vector
+from devmentor_models.memory.search import Shape, search
+from devmentor_models.memory.values import AuthorActivity, Hit, ModelInfo, Related
+
+MAX_QUERY_CHARACTERS = 2000
+MAX_RELATED = 20
+#: How far each leg of a hybrid search looks beyond the limit, so that the two can agree on more.
+DEPTH_FACTOR = 4
+MIN_DEPTH = 50
+
+
+class AsyncMemoryRepository(AsyncRepository):
+    """Search in what a user remembered (requirements F5, F8).
+
+    Args:
+        session: The session in whose transaction the repository takes part.
+        readonly: The transaction refuses writes, so searches are not logged unless asked to be.
+    """
+
+    def __init__(self, session: AsyncSession, *, readonly: bool = False) -> None:
+        super().__init__(session)
+        self._readonly = readonly
+
+    async def search(
+        self,
+        query: str | None = None,
+        embedding: Sequence[float] | None = None,
+        *,
+        model: str | None = None,
+        project_id: UUID | None = None,
+        since: datetime | timedelta | None = None,
+        source: DocumentSource | None = None,
+        max_distance: float | None = None,
+        language: TextLanguage = TextLanguage.ENGLISH,
+        limit: int = 10,
+        related: int = 3,
+        log: bool | None = None,
+    ) -> Sequence[Hit]:
+        """Return the best hits for words, for a vector, or for both together, in one statement (F5).
+
+        Only chunks of live documents are hits, and of those in a project only where the project is live and
+        active. Both legs of a search for both are fused by reciprocal rank; a hit of either leg is kept.
+
+        Args:
+            query: Words as in a web search: ``"a phrase"``, ``or``, ``-without``. Chunks with all of the
+                words come first, then those with some.
+            embedding: The vector to be near to.
+            model: Name of the model that made it; None: the default model.
+            project_id: Only documents of this project.
+            since: Only documents stored since then, or in that span of time until now.
+            source: Only documents from there.
+            max_distance: Only vectors at most so far away. A hit by its words stays, however far.
+            language: How the words of the query are stemmed.
+            limit: Hits at most, 1 to 500.
+            related: How many of the nearest other memories of its project come with each hit, 0 to 20.
+            log: Record the search in the history; None: unless the transaction is read-only.
+
+        Raises:
+            InvalidValue: Neither words nor vector, or an argument is not valid, such as a vector that is
+                not one of the model.
+            NotFound: There is a vector, but no such embedding model is active.
+        """
+        mode = _mode(query, embedding)
+        _check(query, embedding, max_distance, related)
+        check_limit(limit)
+        lookup = AsyncModelLookup(self.session)
+        # A search for words does without a model, and then nothing is related.
+        found = await (lookup.find(model) if embedding is None and model is None else lookup.get(model))
+        if embedding is not None and found is not None:
+            embedding = check_vector(embedding, found, "embedding")
+        moment = _moment(since)
+        parameters: dict[str, Any] = {
+            "user_id": self.user_id,
+            "query": query,
+            "language": TextLanguage(language).value,
+            "embedding": check_vector(embedding, found, "embedding")
+            if embedding is not None and found
+            else None,
+            "model_id": found.id if found else None,
+            "project_id": project_id,
+            "since": moment,
+            "source": source,
+            "max_distance": max_distance,
+            "related": related,
+            "limit": limit,
+            "depth": max(limit * DEPTH_FACTOR, MIN_DEPTH) if mode is SearchMode.HYBRID else limit,
+            "mode": mode,
+        }
+        shape = _shape(parameters, found, log=not self._readonly if log is None else log)
+        filters: dict[str, Any] = {"limit": limit, "source": source, "max_distance": max_distance}
+        filters["since"] = moment.isoformat() if moment else None
+        parameters["filters"] = {name: value for name, value in filters.items() if value is not None}
+        return [_hit(row) for row in await self._execute(search(shape), parameters)]
+
+    async def active_authors(
+        self,
+        *,
+        min_memories: int = 5,
+        since: datetime | timedelta = timedelta(days=30),
+        limit: int = 50,
+    ) -> Sequence[AuthorActivity]:
+        """Return who stored more than ``min_memories`` documents in a project, most first (F8).
+
+        A user, or a service acting for one, sees that user's projects; a service alone sees everybody's.
+
+        Args:
+            min_memories: How many are not enough.
+            since: From when on documents count, or in which span of time until now.
+            limit: Rows at most, 1 to 500.
+
+        Raises:
+            InvalidValue: An argument is not valid.
+        """
+        if type(min_memories) is not int or min_memories < 0:
+            raise InvalidValue("min_memories", "must be a whole number from 0")
+        tenant = self.actor.user_id
+        parameters: dict[str, Any] = {
+            "min_memories": min_memories,
+            "since": _moment(since),
+            "limit": check_limit(limit),
+        }
+        if tenant is not None:
+            parameters["user_id"] = tenant
+        statement = queries.active_authors(one_tenant=tenant is not None)
+        rows: Any = await self._execute(statement, parameters)
+        return [AuthorActivity(*row) for row in rows]
+
+
+def _mode(query: str | None, embedding: Sequence[float] | None) -> SearchMode:
+    if query is not None and embedding is not None:
+        return SearchMode.HYBRID
+    if query is not None:
+        return SearchMode.TEXT
+    if embedding is not None:
+        return SearchMode.VECTOR
+    raise InvalidValue("query", "is missing, and so is the embedding: a search needs one or both")
+
+
+def _check(
+    query: str | None, embedding: Sequence[float] | None, max_distance: float | None, related: int
+) -> None:
+    if query is not None:
+        if not isinstance(query, str):
+            raise InvalidValue("query", f"expects text, not {type(query).__name__}")
+        if problem := text_problem(query):
+            raise InvalidValue("query", problem)
+        if len(query) > MAX_QUERY_CHARACTERS:
+            raise InvalidValue(
+                "query", f"is {len(query)} characters long; at most {MAX_QUERY_CHARACTERS} are possible"
+            )
+    if max_distance is not None:
+        if embedding is None:
+            raise InvalidValue("max_distance", "needs an embedding to measure from")
+        if isinstance(max_distance, bool) or not isinstance(max_distance, int | float):
+            raise InvalidValue("max_distance", f"expects a number, not {type(max_distance).__name__}")
+        if not math.isfinite(max_distance):
+            raise InvalidValue("max_distance", "is not a finite number")
+    if type(related) is not int or not 0 <= related <= MAX_RELATED:
+        raise InvalidValue("related", f"must be a whole number from 0 to {MAX_RELATED}")
+
+
+def _moment(since: datetime | timedelta | None) -> datetime | None:
+    return datetime.now(UTC) - since if isinstance(since, timedelta) else since
+
+
+def _shape(parameters: dict[str, Any], model: ModelInfo | None, *, log: bool) -> Shape:
+    return Shape(
+        mode=parameters["mode"],
+        metric=model.metric if model else None,
+        project=parameters["project_id"] is not None,
+        since=parameters["since"] is not None,
+        source=parameters["source"] is not None,
+        max_distance=parameters["max_distance"] is not None,
+        related=parameters["related"] > 0,
+        log=log,
+    )
+
+
+def _hit(row: Any) -> Hit:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values["related"] = tuple(
+        Related(UUID(document_id), title, UUID(chunk_id), *rest)
+        for document_id, title, chunk_id, *rest in values["related"] or ()
+    )
+    return Hit(**values)
