@@ -29,6 +29,10 @@ from devmentor_models.auth.repositories import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.memory.documents import DocumentRepository
+from devmentor_models.memory.history import SearchHistoryRepository
+from devmentor_models.memory.memory import MemoryRepository
+from devmentor_models.memory.outbox import VectorOutboxRepository
 from devmentor_models.projects.repositories import (
     ActivityRepository,
     CollaboratorRepository,
@@ -38,10 +42,6 @@ from devmentor_models.projects.repositories import (
     TaskRepository,
     TemplateRepository,
 )
-from devmentor_models.memory.documents import DocumentRepository
-from devmentor_models.memory.history import SearchHistoryRepository
-from devmentor_models.memory.memory import MemoryRepository
-from devmentor_models.memory.outbox import VectorOutboxRepository
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ class Transaction:
     def activity(self) -> ActivityRepository:
         """The history of projects."""
         return ActivityRepository(self.session)
+
     # memory
     @cached_property
     def documents(self) -> DocumentRepository:

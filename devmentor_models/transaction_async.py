@@ -28,6 +28,10 @@ from devmentor_models.auth.repositories_async import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.memory.documents_async import AsyncDocumentRepository
+from devmentor_models.memory.history_async import AsyncSearchHistoryRepository
+from devmentor_models.memory.memory_async import AsyncMemoryRepository
+from devmentor_models.memory.outbox_async import AsyncVectorOutboxRepository
 from devmentor_models.projects.repositories_async import (
     AsyncActivityRepository,
     AsyncCollaboratorRepository,
@@ -37,10 +41,6 @@ from devmentor_models.projects.repositories_async import (
     AsyncTaskRepository,
     AsyncTemplateRepository,
 )
-from devmentor_models.memory.documents_async import AsyncDocumentRepository
-from devmentor_models.memory.history_async import AsyncSearchHistoryRepository
-from devmentor_models.memory.memory_async import AsyncMemoryRepository
-from devmentor_models.memory.outbox_async import AsyncVectorOutboxRepository
 from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ class AsyncTransaction:
     def activity(self) -> AsyncActivityRepository:
         """The history of projects."""
         return AsyncActivityRepository(self.session)
+
     # memory
     @cached_property
     def documents(self) -> AsyncDocumentRepository:

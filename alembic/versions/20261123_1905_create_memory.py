@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
-Created: 2026-11-23 19:44:21.743852+00:00
+Created: 2026-11-23 19:50:23.264615+00:00
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_search_history")),
         schema="memory",
-        comment="Searches, append-only, partitioned by month",
+        comment="Searches that were made, partitioned by month",
         postgresql_partition_by="RANGE (created_at)",
     )
     op.create_index(
@@ -484,11 +484,9 @@ def upgrade() -> None:
             "qdrant_collection",
             sa.String(length=255),
             nullable=True,
-            comment="Collection of the mirror that holds a copy",
+            comment="Collection of the mirror that the copy belongs to",
         ),
-        sa.Column(
-            "qdrant_point_id", sa.Uuid(), nullable=True, comment="Point of the mirror that is the copy"
-        ),
+        sa.Column("qdrant_point_id", sa.Uuid(), nullable=True, comment="Point of the mirror for the copy"),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -543,10 +541,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_embeddings_meta_hnsw_256",
         "embeddings_meta",
-        [sa.literal_column("(embedding::halfvec(256)) halfvec_cosine_ops")],
+        [sa.literal_column("(embedding::halfvec(256))").label("embedding_256")],
         unique=False,
         schema="memory",
         postgresql_using="hnsw",
+        postgresql_ops={"embedding_256": "halfvec_cosine_ops"},
         postgresql_where=sa.text("dimensions = 256"),
     )
     op.create_index(
@@ -587,6 +586,7 @@ def downgrade() -> None:
         table_name="embeddings_meta",
         schema="memory",
         postgresql_using="hnsw",
+        postgresql_ops={"embedding_256": "halfvec_cosine_ops"},
         postgresql_where=sa.text("dimensions = 256"),
     )
     op.drop_table("embeddings_meta", schema="memory")
