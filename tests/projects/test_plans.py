@@ -59,7 +59,7 @@ def test_a_bad_plan_writes_nothing(database: Database, owner: UUID) -> None:
         with pytest.raises(InvalidValue, match=r"projects\.tasks\.title"):
             tx.projects.create_with_plan(name="Half", plan=bad)
         with pytest.raises(InvalidValue, match="template_id"):
-            tx.projects.create_with_plan(name="Half", plan=PLAN, template_id=uuid4())  # type: ignore[arg-type] # the mistake
+            tx.projects.create_with_plan(name="Half", plan=PLAN, template_id=uuid4())  # type: ignore[call-arg] # the mistake
     with database.begin(Actor.user(owner)) as tx:
         for model in (Project, Epic, Task):
             count = select(func.count()).select_from(model).where(model.user_id == owner)

@@ -60,7 +60,7 @@ async def test_a_bad_plan_writes_nothing(async_database: AsyncDatabase, owner: U
         with pytest.raises(InvalidValue, match=r"projects\.tasks\.title"):
             await tx.projects.create_with_plan(name="Half", plan=bad)
         with pytest.raises(InvalidValue, match="template_id"):
-            await tx.projects.create_with_plan(name="Half", plan=PLAN, template_id=uuid4())  # type: ignore[arg-type] # the mistake
+            await tx.projects.create_with_plan(name="Half", plan=PLAN, template_id=uuid4())  # type: ignore[call-arg] # the mistake
     async with async_database.begin(Actor.user(owner)) as tx:
         for model in (Project, Epic, Task):
             count = select(func.count()).select_from(model).where(model.user_id == owner)

@@ -180,7 +180,7 @@ def test_update_is_all_or_nothing(database: Database, owner: UUID) -> None:
         with pytest.raises(InvalidValue, match="tags"):
             tx.projects.update(project.id, name="After", tags="text")
         with pytest.raises(InvalidValue, match="credits"):
-            tx.projects.update(project.id, credits=1000)  # type: ignore[arg-type] # the mistake
+            tx.projects.update(project.id, credits=1000)  # type: ignore[call-arg] # the mistake
         with pytest.raises(InvalidValue, match="name"):
             tx.projects.update(project.id, name=None)  # type: ignore[arg-type] # the mistake
     with database.begin(Actor.user(owner)) as tx:
@@ -240,7 +240,7 @@ def test_list_by_tag(database: Database, owner: UUID) -> None:
         assert [project.id for project in (tx.projects.list(tag="sql")).items] == [tagged.id]
         for arguments in ({"limit": 0}, {"cursor": "nonsense"}):
             with pytest.raises(InvalidValue):
-                tx.projects.list(**arguments)  # type: ignore[arg-type] # one dict, two types
+                tx.projects.list(**arguments)
 
 
 def test_delete_hides_all_and_restore_brings_back_exactly_that(database: Database, owner: UUID) -> None:

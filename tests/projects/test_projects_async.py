@@ -183,7 +183,7 @@ async def test_update_is_all_or_nothing(async_database: AsyncDatabase, owner: UU
         with pytest.raises(InvalidValue, match="tags"):
             await tx.projects.update(project.id, name="After", tags="text")
         with pytest.raises(InvalidValue, match="credits"):
-            await tx.projects.update(project.id, credits=1000)  # type: ignore[arg-type] # the mistake
+            await tx.projects.update(project.id, credits=1000)  # type: ignore[call-arg] # the mistake
         with pytest.raises(InvalidValue, match="name"):
             await tx.projects.update(project.id, name=None)  # type: ignore[arg-type] # the mistake
     async with async_database.begin(Actor.user(owner)) as tx:
@@ -243,7 +243,7 @@ async def test_list_by_tag(async_database: AsyncDatabase, owner: UUID) -> None:
         assert [project.id for project in (await tx.projects.list(tag="sql")).items] == [tagged.id]
         for arguments in ({"limit": 0}, {"cursor": "nonsense"}):
             with pytest.raises(InvalidValue):
-                await tx.projects.list(**arguments)  # type: ignore[arg-type] # one dict, two types
+                await tx.projects.list(**arguments)
 
 
 async def test_delete_hides_all_and_restore_brings_back_exactly_that(

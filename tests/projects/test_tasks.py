@@ -76,10 +76,10 @@ def test_completing_sets_the_time_and_reopening_clears_it(database: Database, ow
         tx.tasks.reopen(task.id)
         assert (task.status, task.completed_at) == (TaskStatus.TODO, None)
         tx.tasks.reopen(task.id)
-        tx.tasks.update(task.id, status=TaskStatus.DONE, title="u")
-        assert task.completed_at is not None
-        tx.tasks.update(task.id, status=TaskStatus.REVIEW)
-        assert task.completed_at is None
+        done = tx.tasks.update(task.id, status=TaskStatus.DONE, title="u")
+        assert done.completed_at is not None
+        reviewed = (tx.tasks.update(task.id, status=TaskStatus.REVIEW)).completed_at
+        assert reviewed is None
         actions = [entry.action for entry in (tx.activity.timeline(project_id=project.id)).items]
         assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 1
 

@@ -77,10 +77,10 @@ async def test_completing_sets_the_time_and_reopening_clears_it(
         await tx.tasks.reopen(task.id)
         assert (task.status, task.completed_at) == (TaskStatus.TODO, None)
         await tx.tasks.reopen(task.id)
-        await tx.tasks.update(task.id, status=TaskStatus.DONE, title="u")
-        assert task.completed_at is not None
-        await tx.tasks.update(task.id, status=TaskStatus.REVIEW)
-        assert task.completed_at is None
+        done = await tx.tasks.update(task.id, status=TaskStatus.DONE, title="u")
+        assert done.completed_at is not None
+        reviewed = (await tx.tasks.update(task.id, status=TaskStatus.REVIEW)).completed_at
+        assert reviewed is None
         actions = [entry.action for entry in (await tx.activity.timeline(project_id=project.id)).items]
         assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 1
 
