@@ -261,24 +261,25 @@ def assigned_to_team() -> Select[Task]:
     """
     members = table_named("auth.team_members")
     me = members.alias("me")
-    return (
-        select(Task)
-        .join(members, members.c.member_id == Task.assignee_id)
+    team = (
+        select(members.c.member_id)
         .where(
             members.c.team_id == bindparam("team_id"),
             or_(
                 members.c.user_id == _USER,
                 exists().where(me.c.team_id == members.c.team_id, me.c.member_id == _USER),
             ),
-            or_(
-                Task.user_id == _USER,
-                exists().where(
-                    ProjectCollaborator.user_id == Task.user_id,
-                    ProjectCollaborator.project_id == Task.project_id,
-                    ProjectCollaborator.member_id == _USER,
-                ),
-            ),
-            Task.deleted_at.is_(None),
-            TASK_IN_LIVE_PLAN,
         )
+        .cte("team")
+    )
+    own = select(Project.user_id, Project.id).where(Project.user_id == _USER, Project.deleted_at.is_(None))
+    shared = select(ProjectCollaborator.user_id, ProjectCollaborator.project_id).where(
+        ProjectCollaborator.member_id == _USER
+    )
+    # First the few projects, then their tasks: with an OR over all tasks PostgreSQL walks those of everybody.
+    visible = own.union_all(shared).cte("visible").prefix_with("MATERIALIZED")
+    return (
+        select(Task)
+        .join(visible, and_(visible.c.user_id == Task.user_id, visible.c.id == Task.project_id))
+        .where(Task.assignee_id.in_(select(team.c.member_id)), Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN)
     )

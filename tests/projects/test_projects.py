@@ -238,9 +238,10 @@ def test_list_by_tag(database: Database, owner: UUID) -> None:
         tagged = tx.projects.create(name="Tagged", tags=["python", "sql"])
         tx.projects.create(name="Plain")
         assert [project.id for project in (tx.projects.list(tag="sql")).items] == [tagged.id]
-        for arguments in ({"limit": 0}, {"cursor": "nonsense"}):
-            with pytest.raises(InvalidValue):
-                tx.projects.list(**arguments)
+        with pytest.raises(InvalidValue, match="limit"):
+            tx.projects.list(limit=0)
+        with pytest.raises(InvalidValue, match="cursor"):
+            tx.projects.list(cursor="nonsense")
 
 
 def test_delete_hides_all_and_restore_brings_back_exactly_that(database: Database, owner: UUID) -> None:

@@ -241,9 +241,10 @@ async def test_list_by_tag(async_database: AsyncDatabase, owner: UUID) -> None:
         tagged = await tx.projects.create(name="Tagged", tags=["python", "sql"])
         await tx.projects.create(name="Plain")
         assert [project.id for project in (await tx.projects.list(tag="sql")).items] == [tagged.id]
-        for arguments in ({"limit": 0}, {"cursor": "nonsense"}):
-            with pytest.raises(InvalidValue):
-                await tx.projects.list(**arguments)
+        with pytest.raises(InvalidValue, match="limit"):
+            await tx.projects.list(limit=0)
+        with pytest.raises(InvalidValue, match="cursor"):
+            await tx.projects.list(cursor="nonsense")
 
 
 async def test_delete_hides_all_and_restore_brings_back_exactly_that(
