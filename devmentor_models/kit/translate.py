@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
 from psycopg_pool import TooManyRequests
 from sqlalchemy import Engine, Index, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
 
@@ -43,7 +43,8 @@ def translate(error: BaseException) -> errors.DevMentorError | None:
     """Return our error for ``error``, or None when it is not the database's."""
     if isinstance(error, errors.DevMentorError):
         return error
-    if isinstance(error, DBAPIError) and error.orig is not None:
+    # Not DBAPIError alone: what a column type raises while a value is bound comes as its base class.
+    if isinstance(error, StatementError) and error.orig is not None:
         return translate(error.orig)
     if isinstance(error, StaleDataError):
         return errors.VersionConflict()

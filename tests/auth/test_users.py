@@ -18,6 +18,7 @@ from devmentor_models.auth.models import EmailVerification, User
 from devmentor_models.auth.repositories import Registration, SessionRepository, UserRepository
 from devmentor_models.errors import (
     ActorMissing,
+    EncryptionKeyMissing,
     InvalidValue,
     NotFound,
     TokenInvalid,
@@ -25,6 +26,7 @@ from devmentor_models.errors import (
     VersionConflict,
 )
 from devmentor_models.kit.base import Base, table_named
+from devmentor_models.kit.encryption import KEYS_VARIABLE
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
 
@@ -180,6 +182,21 @@ def test_registration_refuses_bad_values_before_anything_is_sent(
             tx.users.register(**data | {field: value})
     with database.begin(AUTH) as tx:
         assert tx.users.find_by_email(data["email"]) is None
+
+
+def test_without_a_key_no_full_name_is_stored(
+    database: Database, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than in clear; the error says which variable to set, and nothing of the user is left."""
+    data = person()
+    bind_actor(session, AUTH)
+    with database.begin(AUTH) as tx:
+        for users in (tx.users, UserRepository(session)):
+            with monkeypatch.context() as patch:
+                patch.delenv(KEYS_VARIABLE)
+                with pytest.raises(EncryptionKeyMissing, match=KEYS_VARIABLE):
+                    users.register(**data, full_name="Ada")
+            assert users.find_by_email(data["email"]) is None
 
 
 def test_addresses_and_names_are_found_in_any_form(database: Database) -> None:

@@ -17,6 +17,7 @@ from devmentor_models.auth.models import EmailVerification, User
 from devmentor_models.auth.repositories_async import AsyncSessionRepository, AsyncUserRepository, Registration
 from devmentor_models.errors import (
     ActorMissing,
+    EncryptionKeyMissing,
     InvalidValue,
     NotFound,
     TokenInvalid,
@@ -24,6 +25,7 @@ from devmentor_models.errors import (
     VersionConflict,
 )
 from devmentor_models.kit.base import Base, table_named
+from devmentor_models.kit.encryption import KEYS_VARIABLE
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
 
@@ -179,6 +181,21 @@ async def test_registration_refuses_bad_values_before_anything_is_sent(
             await tx.users.register(**data | {field: value})
     async with async_database.begin(AUTH) as tx:
         assert await tx.users.find_by_email(data["email"]) is None
+
+
+async def test_without_a_key_no_full_name_is_stored(
+    async_database: AsyncDatabase, async_session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than in clear; the error says which variable to set, and nothing of the user is left."""
+    data = person()
+    bind_actor(async_session, AUTH)
+    async with async_database.begin(AUTH) as tx:
+        for users in (tx.users, AsyncUserRepository(async_session)):
+            with monkeypatch.context() as patch:
+                patch.delenv(KEYS_VARIABLE)
+                with pytest.raises(EncryptionKeyMissing, match=KEYS_VARIABLE):
+                    await users.register(**data, full_name="Ada")
+            assert await users.find_by_email(data["email"]) is None
 
 
 async def test_addresses_and_names_are_found_in_any_form(async_database: AsyncDatabase) -> None:
