@@ -18,6 +18,7 @@ from devmentor_models.auth.models import AuditEntry
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.every_model import insert_everything
 
 pytestmark = pytest.mark.anyio
 
@@ -84,18 +85,25 @@ def test_an_export_has_everything_of_the_user_as_json(database: Database) -> Non
 
 
 def test_an_export_covers_every_table_with_a_user(database: Database) -> None:
-    """Derived from the metadata, so that a new table is covered from its first day."""
+    """Derived from the metadata and the factories, so that a new table is covered from its first day."""
     person = new_person(database)
     with database.begin(AUTH) as tx:
+        filled = insert_everything(tx.session, person.id)
         export = tx.users.export(person.id)
+    json.dumps(export, allow_nan=False)
     named = set(export["tables"]) | {name.rpartition(".")[0] for name in export["mentions"]}
     assert named == {table.fullname for table in queries.tables_with_users()}
     assert {"auth.users", "projects.projects", "memory.documents", "learning.roadmaps"} <= named
+    assert filled >= {"projects.tasks", "ai.usage"}
+    assert [name for name in filled if not export["tables"][name]] == []
 
 
 def test_an_erasure_leaves_no_row_with_the_user(database: Database) -> None:
     """In no column of no table; other people's rows stay, and the token is dead."""
     person, other = new_person(database), new_person(database)
+    with database.begin(AUTH) as tx:
+        for someone in (person, other):
+            filled = insert_everything(tx.session, someone.id)
     with database.begin(AUTH) as tx:
         tx.users.erase(person.id)
     with database.begin(AUTH) as tx:
@@ -103,6 +111,9 @@ def test_an_erasure_leaves_no_row_with_the_user(database: Database) -> None:
             for name in queries.user_columns(table):
                 found = select(func.count()).select_from(table).where(table.c[name] == person.id)
                 assert (tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
+            if table.fullname in filled:
+                found = select(func.count()).select_from(table).where(table.c.user_id == other.id)
+                assert (tx.session.execute(found)).scalar_one() >= 1, table.fullname
         with pytest.raises(NotFound):
             tx.users.get(person.id)
         assert tx.sessions.find_active(person.token) is None

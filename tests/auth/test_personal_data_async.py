@@ -17,6 +17,7 @@ from devmentor_models.auth.models import AuditEntry
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.every_model import insert_everything
 
 pytestmark = pytest.mark.anyio
 
@@ -83,18 +84,25 @@ async def test_an_export_has_everything_of_the_user_as_json(async_database: Asyn
 
 
 async def test_an_export_covers_every_table_with_a_user(async_database: AsyncDatabase) -> None:
-    """Derived from the metadata, so that a new table is covered from its first day."""
+    """Derived from the metadata and the factories, so that a new table is covered from its first day."""
     person = await new_person(async_database)
     async with async_database.begin(AUTH) as tx:
+        filled = await tx.session.run_sync(insert_everything, person.id)
         export = await tx.users.export(person.id)
+    json.dumps(export, allow_nan=False)
     named = set(export["tables"]) | {name.rpartition(".")[0] for name in export["mentions"]}
     assert named == {table.fullname for table in queries.tables_with_users()}
     assert {"auth.users", "projects.projects", "memory.documents", "learning.roadmaps"} <= named
+    assert filled >= {"projects.tasks", "ai.usage"}
+    assert [name for name in filled if not export["tables"][name]] == []
 
 
 async def test_an_erasure_leaves_no_row_with_the_user(async_database: AsyncDatabase) -> None:
     """In no column of no table; other people's rows stay, and the token is dead."""
     person, other = await new_person(async_database), await new_person(async_database)
+    async with async_database.begin(AUTH) as tx:
+        for someone in (person, other):
+            filled = await tx.session.run_sync(insert_everything, someone.id)
     async with async_database.begin(AUTH) as tx:
         await tx.users.erase(person.id)
     async with async_database.begin(AUTH) as tx:
@@ -102,6 +110,9 @@ async def test_an_erasure_leaves_no_row_with_the_user(async_database: AsyncDatab
             for name in queries.user_columns(table):
                 found = select(func.count()).select_from(table).where(table.c[name] == person.id)
                 assert (await tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
+            if table.fullname in filled:
+                found = select(func.count()).select_from(table).where(table.c.user_id == other.id)
+                assert (await tx.session.execute(found)).scalar_one() >= 1, table.fullname
         with pytest.raises(NotFound):
             await tx.users.get(person.id)
         assert await tx.sessions.find_active(person.token) is None
