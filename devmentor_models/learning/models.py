@@ -37,7 +37,8 @@ class Roadmap(MutableRecord):
         # SET NULL: what somebody learns outlives the project that it was learnt for.
         tenant_fk("project_id", "projects.projects", ondelete="SET NULL (project_id)"),
         UniqueConstraint("user_id", "id"),
-        CheckConstraint("(status = 'completed') = (completed_at IS NOT NULL)", name="completed"),
+        # One way only: an archived roadmap keeps when it was completed.
+        CheckConstraint("status <> 'completed' OR completed_at IS NOT NULL", name="completed"),
         Index("ix_roadmaps_user_id_project_id", "user_id", "project_id"),
         {"schema": SCHEMA, "comment": "Learning paths, one learner's each"},
     )
