@@ -29,6 +29,12 @@ from devmentor_models.auth.repositories import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.learning.repositories import (
+    AssessmentRepository,
+    ProgressRepository,
+    RecommendationRepository,
+    RoadmapRepository,
+)
 from devmentor_models.memory.documents import DocumentRepository
 from devmentor_models.memory.history import SearchHistoryRepository
 from devmentor_models.memory.memory import MemoryRepository
@@ -132,6 +138,27 @@ class Transaction:
     def teams(self) -> TeamRepository:
         """Teams and their members."""
         return TeamRepository(self.session)
+
+    # learning
+    @cached_property
+    def roadmaps(self) -> RoadmapRepository:
+        """Ways to goals, in ordered steps."""
+        return RoadmapRepository(self.session)
+
+    @cached_property
+    def progress(self) -> ProgressRepository:
+        """How far the learner is with steps."""
+        return ProgressRepository(self.session)
+
+    @cached_property
+    def assessments(self) -> AssessmentRepository:
+        """Questions put to the learner, and what came of them."""
+        return AssessmentRepository(self.session)
+
+    @cached_property
+    def recommendations(self) -> RecommendationRepository:
+        """What the mentor suggests to the learner."""
+        return RecommendationRepository(self.session)
 
     # ai
     @cached_property

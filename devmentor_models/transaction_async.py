@@ -28,6 +28,12 @@ from devmentor_models.auth.repositories_async import (
 )
 from devmentor_models.errors import CommitUnknown, ConnectionLost
 from devmentor_models.kit.session import translated
+from devmentor_models.learning.repositories_async import (
+    AsyncAssessmentRepository,
+    AsyncProgressRepository,
+    AsyncRecommendationRepository,
+    AsyncRoadmapRepository,
+)
 from devmentor_models.memory.documents_async import AsyncDocumentRepository
 from devmentor_models.memory.history_async import AsyncSearchHistoryRepository
 from devmentor_models.memory.memory_async import AsyncMemoryRepository
@@ -132,6 +138,27 @@ class AsyncTransaction:
     def teams(self) -> AsyncTeamRepository:
         """Teams and their members."""
         return AsyncTeamRepository(self.session)
+
+    # learning
+    @cached_property
+    def roadmaps(self) -> AsyncRoadmapRepository:
+        """Ways to goals, in ordered steps."""
+        return AsyncRoadmapRepository(self.session)
+
+    @cached_property
+    def progress(self) -> AsyncProgressRepository:
+        """How far the learner is with steps."""
+        return AsyncProgressRepository(self.session)
+
+    @cached_property
+    def assessments(self) -> AsyncAssessmentRepository:
+        """Questions put to the learner, and what came of them."""
+        return AsyncAssessmentRepository(self.session)
+
+    @cached_property
+    def recommendations(self) -> AsyncRecommendationRepository:
+        """What the mentor suggests to the learner."""
+        return AsyncRecommendationRepository(self.session)
 
     # ai
     @cached_property
