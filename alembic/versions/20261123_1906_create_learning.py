@@ -205,7 +205,7 @@ def upgrade() -> None:
             comment="Optimistic lock, counted up by trigger",
         ),
         sa.CheckConstraint(
-            "(status = 'completed') = (completed_at IS NOT NULL)", name=op.f("ck_roadmaps_completed")
+            "status <> 'completed' OR completed_at IS NOT NULL", name=op.f("ck_roadmaps_completed")
         ),
         sa.ForeignKeyConstraint(
             ["user_id", "project_id"],
