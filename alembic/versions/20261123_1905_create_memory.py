@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
-Created: 2026-11-23 19:50:23.264615+00:00
+Created: 2026-11-23 19:59:04.453588+00:00
 """
 
 from __future__ import annotations
