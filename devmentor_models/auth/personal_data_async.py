@@ -73,7 +73,9 @@ class AsyncPersonalData(AsyncAuthRepository):
 
         The lines of the trail stay, without user, actor, address, client and details. One line ``erased``
         is added; its only reference is the SHA-256 of the user's id, which proves the erasure to somebody
-        who still knows the id.
+        who still knows the id. Copies of vectors are deleted by the worker of the vector mirror: until it
+        is done, its orders in ``memory.vector_outbox`` still name the user. Stored files are found by
+        ``files.orphaned_storage_keys``.
 
         Raises:
             NotFound: No such user is visible.
@@ -81,7 +83,9 @@ class AsyncPersonalData(AsyncAuthRepository):
         which = parameters(user_id=user_id)
         # In the order of a rotation, which holds this lock when it refers to the user's row.
         await self._execute(token_queries.LOCK_SESSIONS, which)
-        user = await self._get(queries.USER_FOR_UPDATE, which, entity="user", key=user_id)
+        user = await self._get(queries.USER_FOR_DELETION, which, entity="user", key=user_id)
+        for statement in queries.forget_vectors():
+            await self._execute(statement, which)
         await self._execute(delete(USERS).where(USERS.c.id == user_id))
         self.session.expunge(user)
         # After the deletion: it may have written lines of its own.

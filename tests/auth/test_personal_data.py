@@ -6,16 +6,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth import queries
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry
 from devmentor_models.errors import NotFound, TokenInvalid
+from devmentor_models.kit.base import table_named
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.every_model import insert_everything
@@ -99,21 +100,30 @@ def test_an_export_covers_every_table_with_a_user(database: Database) -> None:
 
 
 def test_an_erasure_leaves_no_row_with_the_user(database: Database) -> None:
-    """In no column of no table; other people's rows stay, and the token is dead."""
+    """In no column of no table but the orders to the vector mirror; other people's rows stay."""
+    outbox, embeddings = table_named("memory.vector_outbox"), table_named("memory.embeddings_meta")
     person, other = new_person(database), new_person(database)
     with database.begin(AUTH) as tx:
         for someone in (person, other):
             filled = insert_everything(tx.session, someone.id)
+            upsert = {"operation": "upsert", "embedding_id": uuid4(), "point_id": uuid4(), "collection": "c"}
+            tx.session.execute(insert(outbox).values(user_id=someone.id, **upsert))
+        points = select(embeddings.c.qdrant_point_id).where(embeddings.c.user_id == person.id)
+        copies = set((tx.session.execute(points)).scalars())
     with database.begin(AUTH) as tx:
         tx.users.erase(person.id)
     with database.begin(AUTH) as tx:
         for table in queries.tables_with_users():
             for name in queries.user_columns(table):
                 found = select(func.count()).select_from(table).where(table.c[name] == person.id)
+                if table is outbox:
+                    found = found.where(outbox.c.operation != "delete")
                 assert (tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
             if table.fullname in filled:
                 found = select(func.count()).select_from(table).where(table.c.user_id == other.id)
                 assert (tx.session.execute(found)).scalar_one() >= 1, table.fullname
+        orders = select(outbox.c.point_id).where(outbox.c.user_id == person.id)
+        assert set((tx.session.execute(orders)).scalars()) == copies
         with pytest.raises(NotFound):
             tx.users.get(person.id)
         assert tx.sessions.find_active(person.token) is None

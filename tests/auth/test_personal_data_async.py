@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth import queries
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry
 from devmentor_models.errors import NotFound, TokenInvalid
+from devmentor_models.kit.base import table_named
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.every_model import insert_everything
@@ -98,21 +99,30 @@ async def test_an_export_covers_every_table_with_a_user(async_database: AsyncDat
 
 
 async def test_an_erasure_leaves_no_row_with_the_user(async_database: AsyncDatabase) -> None:
-    """In no column of no table; other people's rows stay, and the token is dead."""
+    """In no column of no table but the orders to the vector mirror; other people's rows stay."""
+    outbox, embeddings = table_named("memory.vector_outbox"), table_named("memory.embeddings_meta")
     person, other = await new_person(async_database), await new_person(async_database)
     async with async_database.begin(AUTH) as tx:
         for someone in (person, other):
             filled = await tx.session.run_sync(insert_everything, someone.id)
+            upsert = {"operation": "upsert", "embedding_id": uuid4(), "point_id": uuid4(), "collection": "c"}
+            await tx.session.execute(insert(outbox).values(user_id=someone.id, **upsert))
+        points = select(embeddings.c.qdrant_point_id).where(embeddings.c.user_id == person.id)
+        copies = set((await tx.session.execute(points)).scalars())
     async with async_database.begin(AUTH) as tx:
         await tx.users.erase(person.id)
     async with async_database.begin(AUTH) as tx:
         for table in queries.tables_with_users():
             for name in queries.user_columns(table):
                 found = select(func.count()).select_from(table).where(table.c[name] == person.id)
+                if table is outbox:
+                    found = found.where(outbox.c.operation != "delete")
                 assert (await tx.session.execute(found)).scalar_one() == 0, f"{table.fullname}.{name}"
             if table.fullname in filled:
                 found = select(func.count()).select_from(table).where(table.c.user_id == other.id)
                 assert (await tx.session.execute(found)).scalar_one() >= 1, table.fullname
+        orders = select(outbox.c.point_id).where(outbox.c.user_id == person.id)
+        assert set((await tx.session.execute(orders)).scalars()) == copies
         with pytest.raises(NotFound):
             await tx.users.get(person.id)
         assert await tx.sessions.find_active(person.token) is None
