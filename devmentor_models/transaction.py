@@ -104,7 +104,10 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Run a block that may fail without failing the transaction: an error undoes the block only."""
+        """Run a block that may fail without failing the transaction: an error undoes the block only.
+
+        Objects that the block changed before it failed are stale afterwards: get them again.
+        """
         with translated(), self.session.begin_nested():
             yield
 

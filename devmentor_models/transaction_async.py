@@ -103,7 +103,10 @@ class AsyncTransaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Run a block that may fail without failing the transaction: an error undoes the block only."""
+        """Run a block that may fail without failing the transaction: an error undoes the block only.
+
+        Objects that the block changed before it failed are stale afterwards: get them again.
+        """
         with translated():
             async with self.session.begin_nested():
                 yield
