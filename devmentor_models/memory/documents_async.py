@@ -93,7 +93,7 @@ class AsyncDocumentRepository(AsyncRepository):
         created = await self._insert(batch)
         hashes = [rows.document["content_hash"] for rows in batch]
         result: Any = await self._execute(
-            queries.DOCUMENT_KEYS_BY_HASH, {"user_id": self.user_id, "hashes": hashes}
+            queries.DOCUMENT_KEYS_BY_HASH, {"tenant_id": self.user_id, "hashes": hashes}
         )
         keys = {(project_id, content_hash): key for project_id, content_hash, key in result}
         return StoreResult(
@@ -109,7 +109,7 @@ class AsyncDocumentRepository(AsyncRepository):
             NotFound: The user has no such document, or it is soft-deleted.
         """
         statement = queries.DOCUMENT_WITH_CHUNKS if with_chunks else queries.DOCUMENT_BY_ID
-        parameters = {"user_id": self.user_id, "document_id": document_id}
+        parameters = {"tenant_id": self.user_id, "document_id": document_id}
         return await self._get(statement, parameters, entity="document", key=document_id)
 
     async def find_by_hash(self, content_hash: bytes, *, project_id: UUID | None = None) -> Document | None:
@@ -121,7 +121,7 @@ class AsyncDocumentRepository(AsyncRepository):
         """
         return await self._find(
             queries.DOCUMENT_BY_HASH,
-            {"user_id": self.user_id, "project_id": project_id, "content_hash": content_hash},
+            {"tenant_id": self.user_id, "project_id": project_id, "content_hash": content_hash},
         )
 
     async def list(
@@ -155,7 +155,7 @@ class AsyncDocumentRepository(AsyncRepository):
             since=since,
             matching=matching,
             metadata=dict(metadata) if metadata is not None else None,
-        ).params(user_id=self.user_id)
+        ).params(tenant_id=self.user_id)
         return await self._page(statement, [Document.id], cursor=cursor, limit=limit)
 
     async def chunks_of(
@@ -168,7 +168,7 @@ class AsyncDocumentRepository(AsyncRepository):
             cursor: `Page.next_cursor` of the page before.
             limit: Chunks per page, 1 to 500.
         """
-        statement = queries.CHUNKS_OF.params(user_id=self.user_id, document_id=document_id)
+        statement = queries.CHUNKS_OF.params(tenant_id=self.user_id, document_id=document_id)
         return await self._page(statement, [Chunk.ordinal], cursor=cursor, limit=limit, descending=False)
 
     async def update(
@@ -225,7 +225,7 @@ class AsyncDocumentRepository(AsyncRepository):
         """
         # Queued first: afterwards nothing says which points there were.
         await self._queue([document_id], OutboxOperation.DELETE)
-        parameters = {"user_id": self.user_id, "document_id": document_id}
+        parameters = {"tenant_id": self.user_id, "document_id": document_id}
         if (await self._execute(queries.PURGE, parameters)).first() is None:
             raise NotFound("document", document_id)
 
@@ -243,7 +243,7 @@ class AsyncDocumentRepository(AsyncRepository):
             NotFound: No such embedding model is active.
         """
         found = await AsyncModelLookup(self.session).get(model)
-        statement = queries.PENDING_CHUNKS.params(user_id=self.user_id, model_id=found.id)
+        statement = queries.PENDING_CHUNKS.params(tenant_id=self.user_id, model_id=found.id)
         return await self._page(statement, [Chunk.id], cursor=cursor, limit=limit, descending=False)
 
     async def put_embeddings(
@@ -262,7 +262,7 @@ class AsyncDocumentRepository(AsyncRepository):
         if not vectors:
             return 0
         found = await AsyncModelLookup(self.session).get(model)
-        parameters = {"user_id": self.user_id, "ids": [*vectors]}
+        parameters = {"tenant_id": self.user_id, "ids": [*vectors]}
         result: Any = await self._execute(queries.CHUNK_HASHES, parameters)
         hashes: dict[UUID, bytes] = dict(result.all())
         if missing := vectors.keys() - hashes.keys():
@@ -272,7 +272,7 @@ class AsyncDocumentRepository(AsyncRepository):
             for chunk_id, vector in sorted(vectors.items())
         ]
         keys = (await self._execute(queries.PUT_EMBEDDINGS, rows)).scalars().all()
-        queued = {"user_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
+        queued = {"tenant_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
         await self._execute(queries.QUEUE_EMBEDDINGS, queued)
         return len(keys)
 
@@ -302,14 +302,14 @@ class AsyncDocumentRepository(AsyncRepository):
 
     async def _queue(self, document_ids: Sequence[UUID], operation: OutboxOperation) -> None:
         """Queue work on the documents' points for the vector mirror."""
-        parameters = {"user_id": self.user_id, "ids": document_ids, "operation": operation}
+        parameters = {"tenant_id": self.user_id, "ids": document_ids, "operation": operation}
         await self._execute(queries.QUEUE_DOCUMENTS, parameters)
 
     async def _change(self, statement: Executable, document_id: UUID) -> Document:
         """Run an UPDATE of one document that returns it."""
         result = await self._execute(
             statement.execution_options(populate_existing=True, synchronize_session=False),
-            {"user_id": self.user_id, "document_id": document_id},
+            {"tenant_id": self.user_id, "document_id": document_id},
         )
         document: Document | None = result.scalars().one_or_none()
         if document is None:

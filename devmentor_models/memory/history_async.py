@@ -24,7 +24,7 @@ class AsyncSearchHistoryRepository(AsyncRepository):
             cursor: `Page.next_cursor` of the page before.
             limit: Searches per page, 1 to 500.
         """
-        statement = queries.HISTORY.params(user_id=self.user_id)
+        statement = queries.HISTORY.params(tenant_id=self.user_id)
         return await self._page(statement, [SearchEntry.id], cursor=cursor, limit=limit)
 
     async def top_queries(
@@ -37,7 +37,7 @@ class AsyncSearchHistoryRepository(AsyncRepository):
             limit: Queries at most, 1 to 500.
         """
         parameters = {
-            "user_id": self.user_id,
+            "tenant_id": self.user_id,
             "since": datetime.now(UTC) - since,
             "limit": check_limit(limit),
         }
@@ -52,5 +52,5 @@ class AsyncSearchHistoryRepository(AsyncRepository):
         """
         if age < timedelta(0):
             raise InvalidValue("age", "is negative")
-        parameters = {"user_id": self.user_id, "before": datetime.now(UTC) - age}
+        parameters = {"tenant_id": self.user_id, "before": datetime.now(UTC) - age}
         return len((await self._execute(queries.PURGE_HISTORY, parameters)).all())

@@ -81,6 +81,9 @@ class AsyncMemoryRepository(AsyncRepository):
         """
         mode = _mode(query, embedding)
         _check(query, embedding, max_distance, related)
+        language, source = _member(TextLanguage, "language", language), source and _member(
+            DocumentSource, "source", source
+        )
         check_limit(limit)
         lookup = AsyncModelLookup(self.session)
         # A search for words does without a model, and then nothing is related.
@@ -89,9 +92,9 @@ class AsyncMemoryRepository(AsyncRepository):
             embedding = check_vector(embedding, found, "embedding")
         moment = _moment(since)
         parameters: dict[str, Any] = {
-            "user_id": self.user_id,
+            "tenant_id": self.user_id,
             "query": query,
-            "language": TextLanguage(language).value,
+            "language": language,
             "embedding": check_vector(embedding, found, "embedding")
             if embedding is not None and found
             else None,
@@ -139,7 +142,7 @@ class AsyncMemoryRepository(AsyncRepository):
             "limit": check_limit(limit),
         }
         if tenant is not None:
-            parameters["user_id"] = tenant
+            parameters["tenant_id"] = tenant
         statement = queries.active_authors(one_tenant=tenant is not None)
         rows: Any = await self._execute(statement, parameters)
         return [AuthorActivity(*row) for row in rows]

@@ -245,9 +245,9 @@ class Embedding(MutableRecord):
         Halfvec(), comment="The vector in half precision; NULL until it was computed"
     )
     qdrant_collection: Mapped[str | None] = mapped_column(
-        Varchar(255), comment="Collection of the mirror that the copy belongs to"
+        Varchar(255), comment="Collection of the mirror that holds a copy"
     )
-    qdrant_point_id: Mapped[UUID | None] = mapped_column(comment="Point of the mirror for the copy")
+    qdrant_point_id: Mapped[UUID | None] = mapped_column(comment="Point of the mirror that is the copy")
 
 
 class SearchEntry(PartitionedRecord):
@@ -260,7 +260,7 @@ class SearchEntry(PartitionedRecord):
         Index("ix_search_history_user_id", "user_id", "id"),
         {
             "schema": SCHEMA,
-            "comment": "Searches that were made, partitioned by month",
+            "comment": "Searches, append-only, partitioned by month",
             "postgresql_partition_by": "RANGE (created_at)",
         },
     )

@@ -39,7 +39,7 @@ CHUNKS = table_named("memory.chunks")
 EMBEDDINGS = table_named("memory.embeddings_meta")
 OUTBOX = table_named("memory.vector_outbox")
 
-_USER = bindparam("user_id", type_=Uuid())
+_USER = bindparam("tenant_id", type_=Uuid())
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 _OWN_DOCUMENTS = select(Document).where(Document.user_id == _USER)
@@ -100,7 +100,7 @@ def documents(
     matching: str | None,
     metadata: dict[str, Any] | None,
 ) -> Select[Document]:
-    """Return the live documents of ``:user_id`` that pass every filter given, without their content."""
+    """Return the live documents of ``:tenant_id`` that pass every filter given, without their content."""
     statement = _LIVE_DOCUMENTS.options(defer(Document.content, raiseload=True))
     if project_id is not None:
         statement = statement.where(Document.project_id == project_id)
@@ -194,7 +194,7 @@ def active_authors(*, one_tenant: bool) -> Executable:
     """Return who stored more than ``:min_memories`` documents per project since ``:since``, most first.
 
     Args:
-        one_tenant: Only ``:user_id``, rather than everybody.
+        one_tenant: Only ``:tenant_id``, rather than everybody.
     """
     users = table_named("auth.users")
     projects = table_named("projects.projects")

@@ -51,7 +51,7 @@ USERS = table_named("auth.users")
 RRF: Final = 60
 OPERATORS: Final = {"cosine": "<=>", "l2": "<->", "inner_product": "<#>"}
 
-_USER = bindparam("user_id", type_=Uuid())
+_USER = bindparam("tenant_id", type_=Uuid())
 _MODEL = bindparam("model_id", type_=Uuid())
 _QUERY = bindparam("query", type_=Text())
 _VECTOR = bindparam("embedding", type_=Halfvec())
