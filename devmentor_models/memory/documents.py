@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import Executable
 
 from devmentor_models.errors import NotFound, TransactionConflict
+from devmentor_models.kit.arguments import moment
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
+from devmentor_models.memory.checks import member, optional_key
 from devmentor_models.memory.embedding_models import ModelLookup
 from devmentor_models.memory.enums import DocumentSource, OutboxOperation, TextLanguage
 from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model
@@ -94,7 +96,7 @@ class DocumentRepository(Repository):
         created = self._insert(batch)
         hashes = [rows.document["content_hash"] for rows in batch]
         result: Any = self._execute(
-            queries.DOCUMENT_KEYS_BY_HASH, {"user_id": self.user_id, "hashes": hashes}
+            queries.DOCUMENT_KEYS_BY_HASH, {"tenant_id": self.user_id, "hashes": hashes}
         )
         keys = {(project_id, content_hash): key for project_id, content_hash, key in result}
         return StoreResult(
@@ -110,7 +112,7 @@ class DocumentRepository(Repository):
             NotFound: The user has no such document, or it is soft-deleted.
         """
         statement = queries.DOCUMENT_WITH_CHUNKS if with_chunks else queries.DOCUMENT_BY_ID
-        parameters = {"user_id": self.user_id, "document_id": document_id}
+        parameters = {"tenant_id": self.user_id, "document_id": document_id}
         return self._get(statement, parameters, entity="document", key=document_id)
 
     def find_by_hash(self, content_hash: bytes, *, project_id: UUID | None = None) -> Document | None:
@@ -122,7 +124,7 @@ class DocumentRepository(Repository):
         """
         return self._find(
             queries.DOCUMENT_BY_HASH,
-            {"user_id": self.user_id, "project_id": project_id, "content_hash": content_hash},
+            {"tenant_id": self.user_id, "project_id": project_id, "content_hash": content_hash},
         )
 
     def list(
@@ -151,12 +153,12 @@ class DocumentRepository(Repository):
             InvalidValue: ``cursor``, ``limit`` or a filter is not valid.
         """
         statement = queries.documents(
-            project_id=project_id,
-            source=source,
-            since=since,
+            project_id=optional_key("project_id", project_id),
+            source=source if source is None else member("source", DocumentSource, source),
+            since=since if since is None else moment("since", since),
             matching=matching,
             metadata=dict(metadata) if metadata is not None else None,
-        ).params(user_id=self.user_id)
+        ).params(tenant_id=self.user_id)
         return self._page(statement, [Document.id], cursor=cursor, limit=limit)
 
     def chunks_of(
@@ -169,7 +171,7 @@ class DocumentRepository(Repository):
             cursor: `Page.next_cursor` of the page before.
             limit: Chunks per page, 1 to 500.
         """
-        statement = queries.CHUNKS_OF.params(user_id=self.user_id, document_id=document_id)
+        statement = queries.CHUNKS_OF.params(tenant_id=self.user_id, document_id=document_id)
         return self._page(statement, [Chunk.ordinal], cursor=cursor, limit=limit, descending=False)
 
     def update(
@@ -226,7 +228,7 @@ class DocumentRepository(Repository):
         """
         # Queued first: afterwards nothing says which points there were.
         self._queue([document_id], OutboxOperation.DELETE)
-        parameters = {"user_id": self.user_id, "document_id": document_id}
+        parameters = {"tenant_id": self.user_id, "document_id": document_id}
         if (self._execute(queries.PURGE, parameters)).first() is None:
             raise NotFound("document", document_id)
 
@@ -244,7 +246,7 @@ class DocumentRepository(Repository):
             NotFound: No such embedding model is active.
         """
         found = ModelLookup(self.session).get(model)
-        statement = queries.PENDING_CHUNKS.params(user_id=self.user_id, model_id=found.id)
+        statement = queries.PENDING_CHUNKS.params(tenant_id=self.user_id, model_id=found.id)
         return self._page(statement, [Chunk.id], cursor=cursor, limit=limit, descending=False)
 
     def put_embeddings(self, vectors: Mapping[UUID, Sequence[float]], *, model: str | None = None) -> int:
@@ -261,7 +263,7 @@ class DocumentRepository(Repository):
         if not vectors:
             return 0
         found = ModelLookup(self.session).get(model)
-        parameters = {"user_id": self.user_id, "ids": [*vectors]}
+        parameters = {"tenant_id": self.user_id, "ids": [*vectors]}
         result: Any = self._execute(queries.CHUNK_HASHES, parameters)
         hashes: dict[UUID, bytes] = dict(result.all())
         if missing := vectors.keys() - hashes.keys():
@@ -271,7 +273,7 @@ class DocumentRepository(Repository):
             for chunk_id, vector in sorted(vectors.items())
         ]
         keys = (self._execute(queries.PUT_EMBEDDINGS, rows)).scalars().all()
-        queued = {"user_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
+        queued = {"tenant_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
         self._execute(queries.QUEUE_EMBEDDINGS, queued)
         return len(keys)
 
@@ -301,14 +303,14 @@ class DocumentRepository(Repository):
 
     def _queue(self, document_ids: Sequence[UUID], operation: OutboxOperation) -> None:
         """Queue work on the documents' points for the vector mirror."""
-        parameters = {"user_id": self.user_id, "ids": document_ids, "operation": operation}
+        parameters = {"tenant_id": self.user_id, "ids": document_ids, "operation": operation}
         self._execute(queries.QUEUE_DOCUMENTS, parameters)
 
     def _change(self, statement: Executable, document_id: UUID) -> Document:
         """Run an UPDATE of one document that returns it."""
         result = self._execute(
             statement.execution_options(populate_existing=True, synchronize_session=False),
-            {"user_id": self.user_id, "document_id": document_id},
+            {"tenant_id": self.user_id, "document_id": document_id},
         )
         document: Document | None = result.scalars().one_or_none()
         if document is None:

@@ -10,9 +10,11 @@ from uuid import UUID
 from sqlalchemy import Executable
 
 from devmentor_models.errors import NotFound, TransactionConflict
+from devmentor_models.kit.arguments import moment
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.memory import queries
+from devmentor_models.memory.checks import member, optional_key
 from devmentor_models.memory.embedding_models_async import AsyncModelLookup
 from devmentor_models.memory.enums import DocumentSource, OutboxOperation, TextLanguage
 from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model
@@ -150,9 +152,9 @@ class AsyncDocumentRepository(AsyncRepository):
             InvalidValue: ``cursor``, ``limit`` or a filter is not valid.
         """
         statement = queries.documents(
-            project_id=project_id,
-            source=source,
-            since=since,
+            project_id=optional_key("project_id", project_id),
+            source=source if source is None else member("source", DocumentSource, source),
+            since=since if since is None else moment("since", since),
             matching=matching,
             metadata=dict(metadata) if metadata is not None else None,
         ).params(tenant_id=self.user_id)

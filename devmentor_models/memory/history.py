@@ -25,7 +25,7 @@ class SearchHistoryRepository(Repository):
             cursor: `Page.next_cursor` of the page before.
             limit: Searches per page, 1 to 500.
         """
-        statement = queries.HISTORY.params(user_id=self.user_id)
+        statement = queries.HISTORY.params(tenant_id=self.user_id)
         return self._page(statement, [SearchEntry.id], cursor=cursor, limit=limit)
 
     def top_queries(self, *, since: timedelta = timedelta(days=30), limit: int = 10) -> Sequence[QueryCount]:
@@ -36,7 +36,7 @@ class SearchHistoryRepository(Repository):
             limit: Queries at most, 1 to 500.
         """
         parameters = {
-            "user_id": self.user_id,
+            "tenant_id": self.user_id,
             "since": datetime.now(UTC) - since,
             "limit": check_limit(limit),
         }
@@ -51,5 +51,5 @@ class SearchHistoryRepository(Repository):
         """
         if age < timedelta(0):
             raise InvalidValue("age", "is negative")
-        parameters = {"user_id": self.user_id, "before": datetime.now(UTC) - age}
+        parameters = {"tenant_id": self.user_id, "before": datetime.now(UTC) - age}
         return len((self._execute(queries.PURGE_HISTORY, parameters)).all())

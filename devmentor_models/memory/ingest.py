@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.types import CheckedType
 from devmentor_models.memory.enums import EmbeddingStatus
@@ -17,7 +18,6 @@ from devmentor_models.memory.queries import CHUNKS, EMBEDDINGS
 from devmentor_models.memory.values import ModelInfo, NewChunk, NewDocument
 
 Row = dict[str, Any]
-MAX_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ def _chunk_row(chunk: NewChunk, document: Document, ordinal: int) -> Row:
         "end_offset": chunk.end_offset,
     }
     for name, number in numbers.items():
-        if number is not None and (type(number) is not int or not 0 <= number <= MAX_INTEGER):
-            raise InvalidValue(f"memory.chunks.{name}", f"must be a whole number from 0 to {MAX_INTEGER}")
+        if number is not None:
+            whole_number(f"memory.chunks.{name}", number)
     return {
         "id": uuid7(),
         "user_id": document.user_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,19 +9,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.arguments import moment, whole_number
 from devmentor_models.kit.pagination import check_limit
 from devmentor_models.kit.repository_async import AsyncRepository
-from devmentor_models.kit.types import text_problem
 from devmentor_models.memory import queries
+from devmentor_models.memory.checks import check_search, member, mode_of, optional_key
 from devmentor_models.memory.embedding_models_async import AsyncModelLookup
 from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
 from devmentor_models.memory.ingest import check_vector
 from devmentor_models.memory.search import Shape, search
 from devmentor_models.memory.values import AuthorActivity, Hit, ModelInfo, Related
 
-MAX_QUERY_CHARACTERS = 2000
-MAX_RELATED = 20
 #: How far each leg of a hybrid search looks beyond the limit, so that the two can agree on more.
 DEPTH_FACTOR = 4
 MIN_DEPTH = 50
@@ -79,29 +76,26 @@ class AsyncMemoryRepository(AsyncRepository):
                 not one of the model.
             NotFound: There is a vector, but no such embedding model is active.
         """
-        mode = _mode(query, embedding)
-        _check(query, embedding, max_distance, related)
-        language, source = _member(TextLanguage, "language", language), source and _member(
-            DocumentSource, "source", source
-        )
+        mode = mode_of(query, embedding)
+        check_search(query, embedding, max_distance, related)
         check_limit(limit)
         lookup = AsyncModelLookup(self.session)
         # A search for words does without a model, and then nothing is related.
         found = await (lookup.find(model) if embedding is None and model is None else lookup.get(model))
         if embedding is not None and found is not None:
             embedding = check_vector(embedding, found, "embedding")
-        moment = _moment(since)
+        start = None if since is None else _start(since)
         parameters: dict[str, Any] = {
             "tenant_id": self.user_id,
             "query": query,
-            "language": language,
+            "language": member("language", TextLanguage, language),
             "embedding": check_vector(embedding, found, "embedding")
             if embedding is not None and found
             else None,
             "model_id": found.id if found else None,
-            "project_id": project_id,
-            "since": moment,
-            "source": source,
+            "project_id": optional_key("project_id", project_id),
+            "since": start,
+            "source": source if source is None else member("source", DocumentSource, source),
             "max_distance": max_distance,
             "related": related,
             "limit": limit,
@@ -110,7 +104,7 @@ class AsyncMemoryRepository(AsyncRepository):
         }
         shape = _shape(parameters, found, log=not self._readonly if log is None else log)
         filters: dict[str, Any] = {"limit": limit, "source": source, "max_distance": max_distance}
-        filters["since"] = moment.isoformat() if moment else None
+        filters["since"] = start.isoformat() if start else None
         parameters["filters"] = {name: value for name, value in filters.items() if value is not None}
         return [_hit(row) for row in await self._execute(search(shape), parameters)]
 
@@ -133,12 +127,10 @@ class AsyncMemoryRepository(AsyncRepository):
         Raises:
             InvalidValue: An argument is not valid.
         """
-        if type(min_memories) is not int or min_memories < 0:
-            raise InvalidValue("min_memories", "must be a whole number from 0")
         tenant = self.actor.user_id
         parameters: dict[str, Any] = {
-            "min_memories": min_memories,
-            "since": _moment(since),
+            "min_memories": whole_number("min_memories", min_memories),
+            "since": _start(since),
             "limit": check_limit(limit),
         }
         if tenant is not None:
@@ -148,41 +140,8 @@ class AsyncMemoryRepository(AsyncRepository):
         return [AuthorActivity(*row) for row in rows]
 
 
-def _mode(query: str | None, embedding: Sequence[float] | None) -> SearchMode:
-    if query is not None and embedding is not None:
-        return SearchMode.HYBRID
-    if query is not None:
-        return SearchMode.TEXT
-    if embedding is not None:
-        return SearchMode.VECTOR
-    raise InvalidValue("query", "is missing, and so is the embedding: a search needs one or both")
-
-
-def _check(
-    query: str | None, embedding: Sequence[float] | None, max_distance: float | None, related: int
-) -> None:
-    if query is not None:
-        if not isinstance(query, str):
-            raise InvalidValue("query", f"expects text, not {type(query).__name__}")
-        if problem := text_problem(query):
-            raise InvalidValue("query", problem)
-        if len(query) > MAX_QUERY_CHARACTERS:
-            raise InvalidValue(
-                "query", f"is {len(query)} characters long; at most {MAX_QUERY_CHARACTERS} are possible"
-            )
-    if max_distance is not None:
-        if embedding is None:
-            raise InvalidValue("max_distance", "needs an embedding to measure from")
-        if isinstance(max_distance, bool) or not isinstance(max_distance, int | float):
-            raise InvalidValue("max_distance", f"expects a number, not {type(max_distance).__name__}")
-        if not math.isfinite(max_distance):
-            raise InvalidValue("max_distance", "is not a finite number")
-    if type(related) is not int or not 0 <= related <= MAX_RELATED:
-        raise InvalidValue("related", f"must be a whole number from 0 to {MAX_RELATED}")
-
-
-def _moment(since: datetime | timedelta | None) -> datetime | None:
-    return datetime.now(UTC) - since if isinstance(since, timedelta) else since
+def _start(since: datetime | timedelta) -> datetime:
+    return datetime.now(UTC) - since if isinstance(since, timedelta) else moment("since", since)
 
 
 def _shape(parameters: dict[str, Any], model: ModelInfo | None, *, log: bool) -> Shape:

@@ -38,7 +38,7 @@ class VectorOutboxRepository(Repository):
         tenant = self.actor.user_id
         parameters = {"limit": check_limit(limit), "lease": lease}
         if tenant is not None:
-            parameters["user_id"] = tenant
+            parameters["tenant_id"] = tenant
         statement = queries.claim(one_tenant=tenant is not None).execution_options(
             populate_existing=True, synchronize_session=False
         )

@@ -265,7 +265,7 @@ async def test_list_filters_and_pages(async_database: AsyncDatabase, tenant: Ten
         assert rest.next_cursor is None
         with pytest.raises(InvalidRequestError):
             _ = rest.items[0].content
-        with pytest.raises(InvalidValue, match="created_at"):
+        with pytest.raises(InvalidValue, match="since"):
             await tx.documents.list(since=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
 
 
@@ -321,14 +321,14 @@ async def test_soft_delete_restore_and_purge(
         for entity in (Chunk, Embedding):
             statement = select(func.count()).where(entity.user_id == tenant.user_id)
             assert (await tx.session.execute(statement)).scalar_one() == 0
-        statement = (
+        queued = (
             select(OutboxEntry.operation)
             .where(OutboxEntry.user_id == tenant.user_id)
             .order_by(OutboxEntry.id)
         )
         upsert, delete = OutboxOperation.UPSERT, OutboxOperation.DELETE
         expected = [upsert] * 2 + [delete] * 2 + [upsert] * 2 + [delete] * 2
-        assert (await tx.session.execute(statement)).scalars().all() == expected
+        assert (await tx.session.execute(queued)).scalars().all() == expected
 
 
 async def test_restore_collides_with_the_same_content(async_database: AsyncDatabase, tenant: Tenant) -> None:

@@ -1,0 +1,299 @@
+# Generated from test_search_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Search by words, by vector and by both (F5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text, update
+
+from devmentor_models import Database, Transaction
+from devmentor_models.errors import InvalidValue, NotFound
+from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
+from devmentor_models.memory.models import Document
+from devmentor_models.memory.values import Hit, NewChunk
+from tests.memory.conftest import Tenant
+
+pytestmark = pytest.mark.anyio
+
+NOTE = DocumentSource.NOTE
+
+
+def _store(tx: Transaction, model: str | None, *chunks: NewChunk, **values: Any) -> UUID:
+    given: dict[str, Any] = {"title": chunks[0].content[:50], "source": NOTE} | values
+    content = "\n".join(chunk.content for chunk in chunks)
+    return (tx.documents.store(content=content, chunks=chunks, model=model, **given)).id
+
+
+def _contents(hits: Sequence[Hit]) -> list[str]:
+    return [hit.content for hit in hits]
+
+
+def test_vector_search_orders_by_distance(database: Database, tenant: Tenant, model: str) -> None:
+    """Nearest first, each hit with document, project and author; the threshold cuts."""
+    with database.begin(tenant.actor) as tx:
+        near = NewChunk("near", [1, 0.1, 0])
+        document_id = _store(
+            tx, model, near, NewChunk("far", [0, 1, 0]), project_id=tenant.project_id, source_uri="a.md"
+        )
+        _store(tx, model, NewChunk("exact", [2, 0, 0]))
+        hits = tx.memory.search(embedding=[1, 0, 0], model=model)
+        assert _contents(hits) == ["exact", "near", "far"]
+        assert [hit.vector_place for hit in hits] == [1, 2, 3]
+        assert hits[0].distance == pytest.approx(0, abs=1e-3)
+        assert (hits[0].project_name, hits[0].author) == (None, tenant.username)
+        hit = hits[1]
+        assert (hit.document_id, hit.title, hit.source, hit.source_uri) == (document_id, "near", NOTE, "a.md")
+        assert (hit.ordinal, hit.text_rank, hit.text_place) == (0, None, None)
+        assert (hit.project_id, hit.project_name) == (tenant.project_id, tenant.project_name)
+        assert hit.distance == pytest.approx(1 - 1 / math.hypot(1, 0.1), abs=1e-3)
+        assert hits[0].score > hits[1].score > hits[2].score
+        cut = tx.memory.search(embedding=[1, 0, 0], model=model, max_distance=0.5)
+        assert _contents(cut) == ["exact", "near"]
+        assert _contents(tx.memory.search(embedding=[1, 0, 0], model=model, limit=1)) == ["exact"]
+
+
+def test_every_metric_orders_its_own_way(database: Database, tenant: Tenant, any_model: str) -> None:
+    """The model says how vectors are compared: by angle, by distance or by inner product."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, any_model, NewChunk("long", [4, 3, 0]), NewChunk("short", [0.5, 0, 0]))
+        found = tx.embedding_models.find_by_name(any_model)
+        assert found is not None
+        expected = {"cosine": ["short", "long"], "l2": ["short", "long"], "inner_product": ["long", "short"]}
+        hits = tx.memory.search(embedding=[1, 0, 0], model=any_model)
+        assert _contents(hits) == expected[found.metric]
+        distances = {"cosine": [0, 0.2], "l2": [0.5, math.sqrt(18)], "inner_product": [-4, -0.5]}
+        assert [hit.distance for hit in hits] == pytest.approx(distances[found.metric], abs=1e-2)
+
+
+def test_related_memories_come_with_each_hit(database: Database, tenant: Tenant, model: str) -> None:
+    """The nearest three others of the same project, nearest first, never the hit itself (F5)."""
+    with database.begin(tenant.actor) as tx:
+        chunks = [NewChunk(f"angle {step}", [1, step / 10, 0]) for step in range(6)]
+        document_id = _store(tx, model, *chunks, project_id=tenant.project_id)
+        _store(tx, model, NewChunk("of no project", [1, 0, 0]))
+        deleted = _store(tx, model, NewChunk("gone", [1, 0, 0.01]), project_id=tenant.project_id)
+        tx.documents.soft_delete(deleted)
+        (hit,) = tx.memory.search(embedding=[1, 0, 0], model=model, project_id=tenant.project_id, limit=1)
+        assert hit.content == "angle 0"
+        assert [near.content for near in hit.related] == ["angle 1", "angle 2", "angle 3"]
+        near = hit.related[0]
+        assert (near.document_id, near.ordinal, near.title) == (document_id, 1, "angle 0")
+        assert near.distance == pytest.approx(1 - 1 / math.hypot(1, 0.1), abs=1e-3)
+        (hit,) = tx.memory.search("angle 5", model=model, limit=1, related=1)
+        assert [near.content for near in hit.related] == ["angle 4"]
+        (hit,) = tx.memory.search(embedding=[1, 0, 0], model=model, limit=1, related=0)
+        assert hit.related == ()
+
+
+def test_text_search_understands_a_question(database: Database, tenant: Tenant) -> None:
+    """All words first, then some of them (trap 28); words are stemmed; no model is needed."""
+    with database.begin(tenant.actor) as tx:
+        _store(
+            tx,
+            None,
+            NewChunk("An index on a UUID column is a B-tree."),
+            NewChunk("Indexing takes time."),
+            NewChunk("Vacuum removes dead rows."),
+        )
+        hits = tx.memory.search("how do I index a uuid?")
+        assert _contents(hits) == ["An index on a UUID column is a B-tree.", "Indexing takes time."]
+        assert [hit.text_place for hit in hits] == [1, 2]
+        assert hits[0].text_rank is not None
+        assert (hits[0].distance, hits[0].vector_place, hits[0].related) == (None, None, ())
+        search = tx.memory.search
+        assert _contents(search("index -uuid")) == ["Indexing takes time."]
+        assert _contents(search('"dead rows"')) == ["Vacuum removes dead rows."]
+        assert len(search("vacuum or uuid")) == 2
+        for nothing in ("", "the", "!!! & | ':*", "zebra"):
+            assert search(nothing) == []
+
+
+def test_language_decides_about_stems(database: Database, tenant: Tenant) -> None:
+    """German words are found by their German stems, and not by English ones."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, None, NewChunk("Die Häuser am Meer"), language=TextLanguage.GERMAN)
+        assert len(tx.memory.search("Häuser", language=TextLanguage.GERMAN)) == 1
+        assert tx.memory.search("Häuser", language=TextLanguage.ENGLISH) == []
+
+
+def test_hybrid_keeps_hits_of_either_leg(database: Database, tenant: Tenant, model: str) -> None:
+    """What both legs find comes first; what one of them finds is kept (trap 29)."""
+    with database.begin(tenant.actor) as tx:
+        chunks = [NewChunk(f"filler {step}", [0, 1, step / 100]) for step in range(60)]
+        _store(tx, model, *chunks)
+        _store(tx, model, NewChunk("zebra in words only", [-1, 0, 0]))
+        _store(tx, model, NewChunk("near only", [1, 0, 0]))
+        _store(tx, model, NewChunk("zebra and near", [1, 0.1, 0]))
+        _store(tx, None, NewChunk("zebra without a vector"))
+        hits = tx.memory.search("zebra", [1, 0, 0], model=model, limit=5)
+        assert _contents(hits)[0] == "zebra and near"
+        assert set(_contents(hits)) >= {
+            "zebra and near",
+            "near only",
+            "zebra in words only",
+            "zebra without a vector",
+        }
+        by_content = {hit.content: hit for hit in hits}
+        best = by_content["zebra and near"]
+        assert best.vector_place == 2
+        assert best.text_place is not None
+        assert best.score == pytest.approx(1 / 62 + 1 / (60 + best.text_place))
+        words = by_content["zebra in words only"]
+        assert words.vector_place is None
+        assert words.distance == pytest.approx(2, abs=1e-3)
+        assert by_content["zebra without a vector"].distance is None
+        cut = tx.memory.search("zebra", [1, 0, 0], model=model, max_distance=0.001)
+        assert {hit.content for hit in cut if hit.vector_place} == {"near only"}
+
+
+def test_filters(database: Database, tenant: Tenant, model: str) -> None:
+    """Project, source and time restrict every mode."""
+    with database.begin(tenant.actor) as tx:
+        inside = _store(tx, model, NewChunk("word one", [1, 0, 0]), project_id=tenant.project_id)
+        code = _store(tx, model, NewChunk("word two", [1, 0, 0]), source=DocumentSource.CODE)
+        old = _store(tx, model, NewChunk("word three", [1, 0, 0]))
+        aged = datetime.now(UTC) - timedelta(days=40)
+        tx.session.execute(update(Document).where(Document.id == old).values(created_at=aged))
+        modes: list[dict[str, Any]] = [
+            {"query": "word"},
+            {"embedding": [1, 0, 0], "model": model},
+            {"query": "word", "embedding": [1, 0, 0], "model": model},
+        ]
+        for mode in modes:
+
+            def found(mode: dict[str, Any] = mode, **filters: Any) -> set[UUID]:
+                return {hit.document_id for hit in tx.memory.search(**mode, **filters)}
+
+            assert found() == {inside, code, old}
+            assert found(project_id=tenant.project_id) == {inside}
+            assert found(source=DocumentSource.CODE) == {code}
+            assert found(since=timedelta(days=30)) == {inside, code}
+            assert found(since=datetime.now(UTC) - timedelta(days=50)) == {inside, code, old}
+
+
+@pytest.mark.parametrize("change", ["status = 'archived'", "deleted_at = now()"])
+def test_projects_that_are_put_away_are_not_searched(
+    database: Database, tenant: Tenant, model: str, change: str
+) -> None:
+    """Documents of an archived or deleted project are no hits, nor are deleted documents."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, model, NewChunk("word inside", [1, 0, 0]), project_id=tenant.project_id)
+        gone = _store(tx, model, NewChunk("word gone", [1, 0, 0]))
+        tx.documents.soft_delete(gone)
+        assert len(tx.memory.search("word", [1, 0, 0], model=model)) == 1
+        tx.session.execute(
+            text(f"UPDATE projects.projects SET {change} WHERE id = :id"), {"id": tenant.project_id}
+        )
+        assert tx.memory.search("word", [1, 0, 0], model=model) == []
+
+
+def test_tenants_do_not_find_each_other(
+    database: Database, tenant: Tenant, stranger: Tenant, model: str
+) -> None:
+    """Neither as hits nor as related memories."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, model, NewChunk("secret word", [1, 0, 0]))
+    with database.begin(stranger.actor) as tx:
+        _store(tx, model, NewChunk("own word", [1, 0, 0]))
+        (hit,) = tx.memory.search("word", [1, 0, 0], model=model)
+        assert (hit.content, hit.related) == ("own word", ())
+        assert tx.memory.search("word", project_id=tenant.project_id) == []
+
+
+def test_ties_are_broken_by_key(database: Database, tenant: Tenant, model: str) -> None:
+    """Equal hits come in one order, whatever the limit."""
+    with database.begin(tenant.actor) as tx:
+        chunks = [NewChunk(f"equal {number}", [1, 0, 0]) for number in range(20)]
+        _store(tx, model, *chunks)
+        searches: list[dict[str, Any]] = [{"embedding": [1, 0, 0]}, {"query": "equal"}]
+        for arguments in searches:
+            hits = tx.memory.search(**arguments, model=model, limit=20)
+            assert [hit.ordinal for hit in hits] == list(range(20))
+            few = tx.memory.search(**arguments, model=model, limit=7)
+            assert [hit.chunk_id for hit in few] == [hit.chunk_id for hit in hits[:7]]
+
+
+def test_exact_scan_finds_what_brute_force_finds(
+    database: Database, tenant: Tenant, stranger: Tenant, model: str
+) -> None:
+    """All of the tenant's k nearest, also where another tenant has many that are nearer (trap 10)."""
+    with database.begin(stranger.actor) as tx:
+        _store(tx, model, *(NewChunk(f"near {number}", [1, 0, number / 1e4]) for number in range(500)))
+    vectors = [[math.cos(number), math.sin(number), 0.5] for number in range(1, 200)]
+    with database.begin(tenant.actor) as tx:
+        _store(tx, model, *(NewChunk(f"chunk {place}", vector) for place, vector in enumerate(vectors)))
+        hits = tx.memory.search(embedding=[1, 0, 0], model=model, limit=25)
+        nearest = sorted(range(len(vectors)), key=lambda place: -vectors[place][0])[:25]
+        assert [hit.distance for hit in hits] == pytest.approx(
+            [1 - vectors[place][0] / math.hypot(1, 0.5) for place in nearest], abs=2e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("query", {}),
+        ("query", {"query": "nul \x00"}),
+        ("query", {"query": "\ud800"}),
+        ("query", {"query": "x" * 2001}),
+        ("query", {"query": 5}),
+        ("embedding", {"embedding": [1, 0]}),
+        ("embedding", {"embedding": [0, 0, 0]}),
+        ("embedding", {"embedding": [math.nan, 0, 0]}),
+        ("embedding", {"embedding": []}),
+        ("embedding", {"embedding": "xyz"}),
+        ("max_distance", {"query": "x", "max_distance": 0.5}),
+        ("max_distance", {"embedding": [1, 0, 0], "max_distance": math.nan}),
+        ("max_distance", {"embedding": [1, 0, 0], "max_distance": "1"}),
+        ("related", {"query": "x", "related": 21}),
+        ("related", {"query": "x", "related": True}),
+        ("limit", {"query": "x", "limit": 0}),
+        ("language", {"query": "x", "language": "klingon"}),
+        ("source", {"query": "x", "source": "nowhere"}),
+        ("since", {"query": "x", "since": datetime(2026, 1, 1)}),  # noqa: DTZ001 - refused
+    ],
+)
+def test_a_bad_argument_is_refused_by_name(
+    database: Database, tenant: Tenant, model: str, field: str, arguments: dict[str, Any]
+) -> None:
+    """Before the search is sent, so the transaction goes on."""
+    with database.begin(tenant.actor) as tx:
+        with pytest.raises(InvalidValue) as caught:
+            tx.memory.search(model=model, **arguments)
+        assert caught.value.field == field
+        assert tx.memory.search("x") == []
+
+
+def test_a_model_must_be_known(database: Database, tenant: Tenant) -> None:
+    """A named model that is not registered is not found, in any mode."""
+    with database.begin(tenant.actor) as tx:
+        searches: list[dict[str, Any]] = [{"query": "x"}, {"embedding": [1, 0, 0]}]
+        for arguments in searches:
+            with pytest.raises(NotFound, match="embedding model"):
+                tx.memory.search(**arguments, model="no such model")
+
+
+def test_searches_are_logged(database: Database, tenant: Tenant, model: str) -> None:
+    """In the same transaction, with what was asked; not in a read-only one, and not when told so."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, model, NewChunk("word", [1, 0, 0]))
+        tx.memory.search("word", project_id=tenant.project_id, source=NOTE)
+        tx.memory.search("word", [1, 0, 0], model=model, max_distance=1.5, limit=3)
+        tx.memory.search(embedding=[1, 0, 0], model=model)
+        tx.memory.search("unseen", log=False)
+    with database.begin(tenant.actor, readonly=True) as tx:
+        assert len(tx.memory.search("word")) == 1
+    with database.begin(tenant.actor) as tx:
+        vector, hybrid, words = (tx.search_history.list()).items
+        assert (words.query, words.mode, words.hit_count) == ("word", SearchMode.TEXT, 0)
+        assert (words.project_id, words.filters) == (tenant.project_id, {"limit": 10, "source": "note"})
+        assert (hybrid.mode, hybrid.hit_count) == (SearchMode.HYBRID, 1)
+        assert hybrid.filters == {"limit": 3, "max_distance": 1.5}
+        assert (vector.query, vector.mode) == (None, SearchMode.VECTOR)
+        assert vector.model_id == hybrid.model_id is not None
