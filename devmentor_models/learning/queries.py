@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    literal,
     or_,
     select,
     update,
@@ -108,6 +107,8 @@ def roadmaps(user_id: UUID, status: RoadmapStatus | None, project_id: UUID | Non
 
 _PERCENT: BindParameter[int] = bindparam("done", type_=Integer())
 _STATUS = Progress.__table__.c.status.type
+# With parameters, an INSERT of an entity is taken for a bulk insert of values, which has no SELECT.
+_FROM_SELECT = {"populate_existing": True, "dml_strategy": "orm"}
 PROGRESS_OF_STEP = select(Progress).where(Progress.user_id == _USER, Progress.step_id == bindparam("step"))
 
 # From the step rather than from values: a step of somebody else gives no row instead of an error.
@@ -117,8 +118,8 @@ _record = insert(Progress).from_select(
         RoadmapStep.user_id,
         RoadmapStep.id,
         case(
-            (_PERCENT == 100, literal(ProgressStatus.COMPLETED, _STATUS)),  # noqa: PLR2004 - percent
-            else_=literal(ProgressStatus.IN_PROGRESS, _STATUS),
+            (_PERCENT == 100, cast(ProgressStatus.COMPLETED, _STATUS)),  # noqa: PLR2004 - percent
+            else_=cast(ProgressStatus.IN_PROGRESS, _STATUS),
         ),
         _PERCENT,
         bindparam("minutes", type_=Integer()),
@@ -143,12 +144,12 @@ RECORD_PROGRESS = (
         },
     )
     .returning(Progress)
-    .execution_options(populate_existing=True)
+    .execution_options(**_FROM_SELECT)
 )
 
 _skip = insert(Progress).from_select(
     ["user_id", "step_id", "status"],
-    select(RoadmapStep.user_id, RoadmapStep.id, literal(ProgressStatus.SKIPPED, _STATUS)).where(
+    select(RoadmapStep.user_id, RoadmapStep.id, cast(ProgressStatus.SKIPPED, _STATUS)).where(
         RoadmapStep.user_id == _USER, RoadmapStep.id == func.any(_IDS)
     ),
     include_defaults=False,
@@ -160,7 +161,7 @@ SKIP_STEPS = (
         where=Progress.status.notin_([ProgressStatus.COMPLETED, ProgressStatus.SKIPPED]),
     )
     .returning(Progress)
-    .execution_options(populate_existing=True)
+    .execution_options(**_FROM_SELECT)
 )
 RESET_PROGRESS = (
     update(Progress)

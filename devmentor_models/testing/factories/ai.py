@@ -9,13 +9,14 @@ import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 
-from factory.declarations import LazyAttribute, LazyFunction, Sequence
+from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence
 
 from devmentor_models.ai.enums import Operation, Provider
-from devmentor_models.ai.models import CachedResponse, EmbeddingModel, ProviderConfig, Usage
+from devmentor_models.ai.models import CachedResponse, EmbeddingModel, ProjectEmbedding, ProviderConfig, Usage
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.auth import UserFactory
 from devmentor_models.testing.factories.base import KeyOf, ModelFactory
+from devmentor_models.testing.factories.projects import ProjectFactory
 
 
 def _random_digest() -> bytes:
@@ -86,3 +87,23 @@ class UsageFactory(ModelFactory[Usage]):
     operation = Operation.CHAT
     prompt_tokens = 100
     completion_tokens = 20
+
+
+class ProjectEmbeddingFactory(ModelFactory[ProjectEmbedding]):
+    """A vector of 3 dimensions; give ``project`` and ``model`` to choose what made it of what."""
+
+    class Meta:
+        model = ProjectEmbedding
+
+    class Params:
+        user = None
+        project = None
+        model = None
+
+    id = LazyFunction(uuid7)
+    user_id = KeyOf("project.user_id", "user.id", make=UserFactory)
+    project_id = KeyOf("project.id", make=ProjectFactory, user_id=SelfAttribute("..user_id"))
+    model_id = KeyOf("model.id", make=EmbeddingModelFactory)
+    dimensions = 3
+    embedding = LazyFunction(lambda: [1.0, 0.0, 0.0])
+    content_hash = LazyFunction(_random_digest)
