@@ -70,7 +70,8 @@ class Roadmap(MutableRecord):
     steps: Mapped[list[RoadmapStep]] = relationship(
         lazy="raise",
         order_by="RoadmapStep.position",
-        passive_deletes=True,
+        # The database's CASCADE removes them; loaded ones must not be detached before.
+        passive_deletes="all",
         foreign_keys="[RoadmapStep.user_id, RoadmapStep.roadmap_id]",
     )
 

@@ -1,0 +1,105 @@
+# Generated from test_project_embeddings_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Vectors of projects: they fit their model, and belong to one tenant (F8)."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from devmentor_models import Actor, Database
+from devmentor_models.ai.models import EmbeddingModel
+from devmentor_models.errors import CheckViolation, ForeignKeyViolation, InvalidValue, NotFound
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.projects.models import Project
+from devmentor_models.testing.factories.ai import EmbeddingModelFactory
+from devmentor_models.testing.factories.projects import ProjectFactory
+
+pytestmark = pytest.mark.anyio
+
+DIGEST = hashlib.sha256(b"readme").digest()
+
+
+def _project(db: Database) -> tuple[Actor, UUID, UUID]:
+    """Return an owner, the owner's project, and a model of 3 dimensions."""
+    with db.begin(Actor.service("ai")) as tx:
+        project: Project = ProjectFactory.insert(tx.session)
+        model: EmbeddingModel = EmbeddingModelFactory.insert(tx.session)
+        return Actor.user(project.user_id), project.id, model.id
+
+
+def test_put_find_delete(database: Database) -> None:
+    """A model's vector of a project is one row: put again it is replaced, deleted it is gone."""
+    me, project_id, model_id = _project(database)
+    with database.begin(me) as tx:
+        first = tx.project_embeddings.put(
+            project_id=project_id, model_id=model_id, embedding=[1, 0, 0], content_hash=DIGEST
+        )
+        again = tx.project_embeddings.put(
+            project_id=project_id, model_id=model_id, embedding=[0, 0.5, 0], content_hash=DIGEST
+        )
+        assert again is first
+    with database.begin(me) as tx:
+        found = tx.project_embeddings.find(project_id, model_id=model_id)
+        assert found is not None
+        assert (found.embedding, found.dimensions) == ([0, 0.5, 0], 3)
+        assert tx.project_embeddings.delete(project_id, model_id=uuid7()) == 0
+        assert tx.project_embeddings.delete(project_id, model_id=model_id) == 1
+        assert tx.project_embeddings.find(project_id, model_id=model_id) is None
+        assert tx.project_embeddings.delete(project_id) == 0
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [[1.0, 2.0], [1.0] * 4, [0.0] * 3, [float("nan"), 1.0, 1.0], [1e6, 0.0, 0.0], []],
+    ids=["short", "long", "zero", "nan", "huge", "empty"],
+)
+def test_vectors_that_do_not_fit(database: Database, vector: list[float]) -> None:
+    """A vector must have its model's length, a direction, and numbers that half precision holds."""
+    me, project_id, model_id = _project(database)
+    with database.begin(me) as tx:
+        with pytest.raises(InvalidValue, match="embedding"):
+            tx.project_embeddings.put(
+                project_id=project_id, model_id=model_id, embedding=vector, content_hash=DIGEST
+            )
+        assert tx.project_embeddings.find(project_id, model_id=model_id) is None
+
+
+def test_missing_parents(database: Database) -> None:
+    """A missing model, a missing project and a stranger's project are not found."""
+    me, project_id, model_id = _project(database)
+    stranger, _, _ = _project(database)
+    for actor, project, model in [
+        (me, project_id, uuid7()),
+        (me, uuid7(), model_id),
+        (stranger, project_id, model_id),
+    ]:
+        with pytest.raises(NotFound):
+            with database.begin(actor) as tx:
+                tx.project_embeddings.put(
+                    project_id=project, model_id=model, embedding=[1, 0, 0], content_hash=DIGEST
+                )
+
+
+def test_database_refuses_wrong_lengths_itself(database: Database) -> None:
+    """Whoever goes round the library meets the same rules in the database."""
+    me, project_id, model_id = _project(database)
+    for dimensions, error in [(3, CheckViolation), (2, ForeignKeyViolation)]:
+        with pytest.raises(error):
+            with database.begin(me) as tx:
+                tx.session.execute(
+                    text(
+                        "INSERT INTO ai.project_embeddings"
+                        " (user_id, project_id, model_id, dimensions, embedding, content_hash)"
+                        " VALUES (:user, :project, :model, :dimensions, '[1,2]', :digest)"
+                    ),
+                    {
+                        "user": me.user_id,
+                        "project": project_id,
+                        "model": model_id,
+                        "dimensions": dimensions,
+                        "digest": DIGEST,
+                    },
+                )

@@ -1,0 +1,164 @@
+"""Progress: reports in any order, completing, skipping, summaries (F6)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from devmentor_models import Actor, AsyncDatabase
+from devmentor_models.errors import InvalidValue, NotFound
+from devmentor_models.kit.ids import uuid7
+from devmentor_models.learning.enums import ProgressStatus
+from devmentor_models.learning.models import RoadmapStep
+from devmentor_models.learning.repositories_async import NewStep, RoadmapSummary
+from devmentor_models.testing.factories.learning import RoadmapStepFactory
+from tests.support.concurrency_async import run_concurrently
+
+pytestmark = pytest.mark.anyio
+
+
+async def _step(db: AsyncDatabase, actor: Actor) -> RoadmapStep:
+    async with db.begin(actor) as tx:
+        roadmap = await tx.roadmaps.create(title="SQL")
+        step: RoadmapStep = await tx.session.run_sync(RoadmapStepFactory.insert, roadmap=roadmap)
+        return step
+
+
+async def test_from_start_to_completion(async_database: AsyncDatabase, learner: Actor) -> None:
+    """A step is begun, reported on and completed; the object at hand follows."""
+    step = await _step(async_database, learner)
+    async with async_database.begin(learner) as tx:
+        assert await tx.progress.find(step.id) is None
+        progress = await tx.progress.start(step.id)
+        assert (progress.status, progress.percent) == (ProgressStatus.IN_PROGRESS, 0)
+        assert progress.started_at is not None
+        assert await tx.progress.record(step.id, percent=40, minutes=10) is progress
+        assert (progress.percent, progress.minutes_spent) == (40, 10)
+        await tx.progress.complete(step.id, minutes=5)
+        assert (progress.status, progress.percent) == (ProgressStatus.COMPLETED, 100)
+        assert progress.minutes_spent == 15
+        assert progress.completed_at is not None
+        assert await tx.progress.find(step.id) is progress
+
+
+async def test_never_backwards(async_database: AsyncDatabase, learner: Actor) -> None:
+    """A late report of less, a new start and a skip leave a completed step completed."""
+    step = await _step(async_database, learner)
+    async with async_database.begin(learner) as tx:
+        await tx.progress.record(step.id, percent=60)
+        assert (await tx.progress.record(step.id, percent=30)).percent == 60
+        completed_at = (await tx.progress.complete(step.id)).completed_at
+        for progress in (
+            await tx.progress.record(step.id, percent=30),
+            await tx.progress.start(step.id),
+            await tx.progress.complete(step.id),
+            await tx.progress.skip(step.id),
+        ):
+            assert (progress.status, progress.percent) == (ProgressStatus.COMPLETED, 100)
+            assert progress.completed_at == completed_at
+
+
+async def test_reports_at_once(async_database: AsyncDatabase, learner: Actor) -> None:
+    """Of reports that come at once the largest share stays, and all minutes count."""
+    step = await _step(async_database, learner)
+
+    async def report(percent: int) -> int:
+        async with async_database.begin(learner) as tx:
+            return (await tx.progress.record(step.id, percent=percent, minutes=1)).percent
+
+    await run_concurrently([partial(report, percent) for percent in (10, 80, 30, 70, 20, 60, 40, 50)])
+    async with async_database.begin(learner, readonly=True) as tx:
+        progress = await tx.progress.find(step.id)
+        assert progress is not None
+        assert (progress.percent, progress.minutes_spent) == (80, 8)
+
+
+async def test_reset_begins_anew(async_database: AsyncDatabase, learner: Actor) -> None:
+    """Only a reset moves back; the minutes that were spent stay."""
+    step = await _step(async_database, learner)
+    async with async_database.begin(learner) as tx:
+        with pytest.raises(NotFound):
+            await tx.progress.reset(step.id)
+        await tx.progress.complete(step.id, minutes=20)
+        progress = await tx.progress.reset(step.id)
+        assert (progress.status, progress.percent) == (ProgressStatus.NOT_STARTED, 0)
+        assert (progress.started_at, progress.completed_at) == (None, None)
+        assert progress.minutes_spent == 20
+
+
+async def test_skipped_step_can_be_taken_up(async_database: AsyncDatabase, learner: Actor) -> None:
+    """Skipping is no end: work on the step counts again."""
+    step = await _step(async_database, learner)
+    async with async_database.begin(learner) as tx:
+        assert (await tx.progress.skip(step.id)).status is ProgressStatus.SKIPPED
+        assert (await tx.progress.skip(step.id)).status is ProgressStatus.SKIPPED
+        assert (await tx.progress.record(step.id, percent=10)).status is ProgressStatus.IN_PROGRESS
+
+
+async def test_summary(async_database: AsyncDatabase, learner: Actor) -> None:
+    """A summary counts steps by what became of them; skipped ones count neither way."""
+    async with async_database.begin(learner) as tx:
+        roadmap = await tx.roadmaps.create(
+            title="SQL", steps=[NewStep(title=name, estimated_minutes=30) for name in "ABCD"]
+        )
+        a, b, c, d = roadmap.steps
+        await tx.progress.complete(a.id, minutes=25)
+        await tx.progress.skip(b.id)
+        await tx.progress.record(d.id, percent=50, minutes=10)
+        assert await tx.progress.summary(roadmap.id) == RoadmapSummary(
+            roadmap_id=roadmap.id,
+            steps=4,
+            completed=1,
+            in_progress=1,
+            skipped=1,
+            percent=50,
+            minutes_spent=35,
+            minutes_left=45,
+            next_step_id=c.id,
+        )
+
+
+async def test_summary_at_the_ends(async_database: AsyncDatabase, learner: Actor) -> None:
+    """No steps are 0 percent, almost all done is below 100, all done or skipped is 100."""
+    async with async_database.begin(learner) as tx:
+        empty = await tx.roadmaps.create(title="Empty")
+        summary = await tx.progress.summary(empty.id)
+        assert (summary.steps, summary.percent, summary.minutes_left) == (0, 0, 0)
+        assert summary.next_step_id is None
+
+        roadmap = await tx.roadmaps.create(title="SQL", steps=[NewStep(title=name) for name in "ABC"])
+        a, b, c = roadmap.steps
+        await tx.progress.complete(a.id)
+        await tx.progress.complete(b.id)
+        await tx.progress.record(c.id, percent=99)
+        assert (await tx.progress.summary(roadmap.id)).percent == 99
+        await tx.progress.complete(c.id)
+        summary = await tx.progress.summary(roadmap.id)
+        assert (summary.percent, summary.next_step_id) == (100, None)
+
+        skipped = await tx.roadmaps.create(title="Known", steps=[NewStep(title="A")])
+        await tx.progress.skip(skipped.steps[0].id)
+        assert (await tx.progress.summary(skipped.id)).percent == 100
+
+
+@pytest.mark.parametrize(("percent", "minutes"), [(-1, 0), (101, 0), (50.5, 0), (1, -1), (1, 10_081)])
+async def test_numbers_out_of_range(
+    async_database: AsyncDatabase, learner: Actor, percent: int, minutes: int
+) -> None:
+    """Shares outside 0 to 100 and minutes beyond a week are refused before anything is sent."""
+    async with async_database.begin(learner) as tx:
+        with pytest.raises(InvalidValue):
+            await tx.progress.record(uuid7(), percent=percent, minutes=minutes)
+
+
+async def test_other_tenants_step(async_database: AsyncDatabase, learner: Actor, stranger: Actor) -> None:
+    """A stranger can neither report on a step nor sum its roadmap up, and the transaction goes on."""
+    step = await _step(async_database, learner)
+    async with async_database.begin(stranger) as tx:
+        for call in (tx.progress.start, tx.progress.complete, tx.progress.skip, tx.progress.reset):
+            with pytest.raises(NotFound):
+                await call(step.id)
+        with pytest.raises(NotFound):
+            await tx.progress.summary(step.roadmap_id)
+        assert await tx.progress.find(step.id) is None
