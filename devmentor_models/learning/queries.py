@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal_column,
     or_,
     select,
     update,
@@ -306,7 +307,8 @@ def open_recommendations(user_id: UUID, kind: RecommendationKind | None) -> Sele
     """Return the statement that lists what the learner has not decided about and has not expired."""
     statement = select(Recommendation).where(
         Recommendation.user_id == user_id,
-        Recommendation.status == RecommendationStatus.NEW,
+        # A literal: a generic plan cannot match a parameter with the condition of the partial index.
+        Recommendation.status == literal_column(f"'{RecommendationStatus.NEW}'"),
         or_(Recommendation.expires_at.is_(None), Recommendation.expires_at > _NOW),
     )
     return statement if kind is None else statement.where(Recommendation.kind == kind)

@@ -6,12 +6,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from devmentor_models import Actor, Database, Transaction
 from devmentor_models.errors import InvalidValue, NotFound, VersionConflict
 from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.pagination import after
 from devmentor_models.learning.enums import RecommendationKind, RecommendationStatus
 from devmentor_models.learning.models import Recommendation
+from devmentor_models.learning.queries import open_recommendations
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +134,22 @@ def test_bad_recommendation_scores(database: Database, learner: Actor, score: fl
     with database.begin(learner) as tx:
         with pytest.raises(InvalidValue, match="score"):
             _add(tx, "x", score)
+
+
+def test_open_recommendations_use_their_index(database: Database, learner: Actor) -> None:
+    """The list reads the partial index in its order, also under a plan that knows no parameters."""
+    assert learner.user_id is not None
+    statement = after(
+        open_recommendations(learner.user_id, None),
+        [Recommendation.score, Recommendation.id],
+        cursor=None,
+        limit=10,
+    )
+    assert "status = 'new'" in str(statement)
+    with database.begin(learner, readonly=True) as tx:
+        sql = statement.compile(dialect=tx.session.get_bind().dialect, compile_kwargs={"literal_binds": True})
+        # So that the small table of a test is planned like a large one.
+        tx.session.execute(text("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+        plan = "\n".join((tx.session.execute(text(f"EXPLAIN {sql}"))).scalars())
+    assert "Index Scan Backward using ix_recommendations_new" in plan
+    assert "Sort" not in plan

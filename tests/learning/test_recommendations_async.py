@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from devmentor_models import Actor, AsyncDatabase, AsyncTransaction
 from devmentor_models.errors import InvalidValue, NotFound, VersionConflict
 from devmentor_models.kit.ids import uuid7
+from devmentor_models.kit.pagination import after
 from devmentor_models.learning.enums import RecommendationKind, RecommendationStatus
 from devmentor_models.learning.models import Recommendation
+from devmentor_models.learning.queries import open_recommendations
 
 pytestmark = pytest.mark.anyio
 
@@ -132,3 +135,22 @@ async def test_bad_recommendation_scores(async_database: AsyncDatabase, learner:
     async with async_database.begin(learner) as tx:
         with pytest.raises(InvalidValue, match="score"):
             await _add(tx, "x", score)
+
+
+async def test_open_recommendations_use_their_index(async_database: AsyncDatabase, learner: Actor) -> None:
+    """The list reads the partial index in its order, also under a plan that knows no parameters."""
+    assert learner.user_id is not None
+    statement = after(
+        open_recommendations(learner.user_id, None),
+        [Recommendation.score, Recommendation.id],
+        cursor=None,
+        limit=10,
+    )
+    assert "status = 'new'" in str(statement)
+    async with async_database.begin(learner, readonly=True) as tx:
+        sql = statement.compile(dialect=tx.session.get_bind().dialect, compile_kwargs={"literal_binds": True})
+        # So that the small table of a test is planned like a large one.
+        await tx.session.execute(text("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+        plan = "\n".join((await tx.session.execute(text(f"EXPLAIN {sql}"))).scalars())
+    assert "Index Scan Backward using ix_recommendations_new" in plan
+    assert "Sort" not in plan
