@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
-Created: 2026-11-23 19:59:04.453588+00:00
+Created: 2026-11-23 20:09:45.305579+00:00
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_search_history")),
         schema="memory",
-        comment="Searches that were made, partitioned by month",
+        comment="Searches, append-only, partitioned by month",
         postgresql_partition_by="RANGE (created_at)",
     )
     op.create_index(
@@ -484,9 +484,11 @@ def upgrade() -> None:
             "qdrant_collection",
             sa.String(length=255),
             nullable=True,
-            comment="Collection of the mirror that the copy belongs to",
+            comment="Collection of the mirror that holds a copy",
         ),
-        sa.Column("qdrant_point_id", sa.Uuid(), nullable=True, comment="Point of the mirror for the copy"),
+        sa.Column(
+            "qdrant_point_id", sa.Uuid(), nullable=True, comment="Point of the mirror that is the copy"
+        ),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
