@@ -128,7 +128,8 @@ def _vector_leg(shape: Shape) -> FromClause:
         EMBEDDINGS, and_(EMBEDDINGS.c.user_id == CHUNKS.c.user_id, EMBEDDINGS.c.chunk_id == CHUNKS.c.id)
     )
     away = distance(shape, EMBEDDINGS.c.embedding, _VECTOR).label("distance")
-    nearest = (
+    # Materialized: otherwise the planner sorts whole vectors, on disk, in the hope to stop early.
+    candidates = (
         select(CHUNKS.c.id, away)
         .select_from(tables)
         .where(
@@ -137,7 +138,12 @@ def _vector_leg(shape: Shape) -> FromClause:
             EMBEDDINGS.c.model_id == _MODEL,
             EMBEDDINGS.c.embedding.is_not(None),
         )
-        .order_by(away, CHUNKS.c.id)
+        .cte("candidates")
+        .prefix_with("MATERIALIZED")
+    )
+    nearest = (
+        select(candidates.c.id, candidates.c.distance)
+        .order_by(candidates.c.distance, candidates.c.id)
         .limit(bindparam("depth", type_=Integer()))
         .cte("nearest")
     )
@@ -268,42 +274,60 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
     return select(*labelled).select_from(tables).order_by(top.c.score.desc(), top.c.id)
 
 
-def _related(shape: Shape) -> Select[*tuple[Any, ...]]:
-    """Return the memories nearest to the hit, of its project (or of none), as one JSON array."""
-    near, chunk, document = EMBEDDINGS.alias("near"), CHUNKS.alias("chunk"), DOCUMENTS.alias("document")
-    away = distance(shape, near.c.embedding, EMBEDDINGS.c.embedding).label("distance")
-    closest = (
-        select(document.c.id.label("document_id"), document.c.title, chunk.c.id, chunk.c.ordinal, away)
-        .add_columns(chunk.c.content)
+def _pool(shape: Shape) -> CTE:
+    """Return the vectors that may be related to a hit, joined and filtered once for all hits."""
+    pool = (
+        select(CHUNKS.c.id, DOCUMENTS.c.project_id, EMBEDDINGS.c.embedding)
         .select_from(
-            near.join(chunk, and_(chunk.c.user_id == _USER, chunk.c.id == near.c.chunk_id)).join(
-                document, and_(document.c.user_id == _USER, document.c.id == chunk.c.document_id)
+            EMBEDDINGS.join(CHUNKS, CHUNKS.c.id == EMBEDDINGS.c.chunk_id).join(
+                DOCUMENTS, DOCUMENTS.c.id == CHUNKS.c.document_id
             )
         )
         .where(
-            near.c.user_id == _USER,
-            near.c.model_id == _MODEL,
-            near.c.embedding.is_not(None),
-            near.c.chunk_id != EMBEDDINGS.c.chunk_id,
-            document.c.deleted_at.is_(None),
-            document.c.project_id.is_not_distinct_from(DOCUMENTS.c.project_id),
+            EMBEDDINGS.c.user_id == _USER,
+            CHUNKS.c.user_id == _USER,
+            DOCUMENTS.c.user_id == _USER,
+            EMBEDDINGS.c.model_id == _MODEL,
+            EMBEDDINGS.c.embedding.is_not(None),
+            DOCUMENTS.c.deleted_at.is_(None),
         )
-        .order_by(away, chunk.c.id)
+    )
+    if shape.project:
+        pool = pool.where(DOCUMENTS.c.project_id == _PROJECT)
+    return pool.cte("pool").prefix_with("MATERIALIZED")
+
+
+def _related(shape: Shape) -> Select[*tuple[Any, ...]]:
+    """Return the memories nearest to the hit, of its project (or of none), as one JSON array."""
+    pool, chunk, document = _pool(shape), CHUNKS.alias("chunk"), DOCUMENTS.alias("document")
+    away = distance(shape, pool.c.embedding, EMBEDDINGS.c.embedding).label("distance")
+    closest = (
+        select(pool.c.id, away)
+        .where(
+            EMBEDDINGS.c.embedding.is_not(None),
+            pool.c.id != EMBEDDINGS.c.chunk_id,
+            pool.c.project_id.is_not_distinct_from(DOCUMENTS.c.project_id),
+        )
+        .order_by(away, pool.c.id)
         .limit(bindparam("related", type_=Integer()))
         .correlate(EMBEDDINGS, DOCUMENTS)
         .lateral("closest")
     )
     item = func.jsonb_build_array(
-        closest.c.document_id,
-        closest.c.title,
-        closest.c.id,
-        closest.c.ordinal,
-        closest.c.content,
+        document.c.id,
+        document.c.title,
+        chunk.c.id,
+        chunk.c.ordinal,
+        chunk.c.content,
         closest.c.distance,
         type_=Json(),
     )
     ordered = aggregate_order_by(item, closest.c.distance, closest.c.id)
-    return select(func.jsonb_agg(ordered, type_=Json()).label("memories")).select_from(closest)
+    return select(func.jsonb_agg(ordered, type_=Json()).label("memories")).select_from(
+        closest.join(chunk, and_(chunk.c.user_id == _USER, chunk.c.id == closest.c.id)).join(
+            document, and_(document.c.user_id == _USER, document.c.id == chunk.c.document_id)
+        )
+    )
 
 
 def _log(top: FromClause) -> Any:
