@@ -87,6 +87,9 @@ def test_related_memories_come_with_each_hit(database: Database, tenant: Tenant,
         assert near.distance == pytest.approx(1 - 1 / math.hypot(1, 0.1), abs=1e-3)
         (hit,) = tx.memory.search("angle 5", model=model, limit=1, related=1)
         assert [near.content for near in hit.related] == ["angle 4"]
+        tx.documents.store(title="t", content="waits for its vector", source=NOTE, model=model)
+        (hit,) = tx.memory.search("waits", model=model)
+        assert hit.related == ()
         (hit,) = tx.memory.search(embedding=[1, 0, 0], model=model, limit=1, related=0)
         assert hit.related == ()
 
