@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0002
 Revises: 0d1c5a6e0001
-Created: 2026-11-23 20:09:22.303666+00:00
+Created: 2026-11-23 20:15:49.683682+00:00
 """
 
 from __future__ import annotations

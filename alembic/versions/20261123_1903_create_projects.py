@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0003
 Revises: 0d1c5a6e0002
-Created: 2026-11-23 20:09:29.391112+00:00
+Created: 2026-11-23 20:15:54.836382+00:00
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0004
 Revises: 0d1c5a6e0003
-Created: 2026-11-23 20:09:37.595919+00:00
+Created: 2026-11-23 20:16:02.067289+00:00
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
-Created: 2026-11-23 20:09:45.305579+00:00
+Created: 2026-11-23 20:16:08.121266+00:00
 """
 
 from __future__ import annotations
@@ -541,16 +541,6 @@ def upgrade() -> None:
         comment="Vectors of chunks, one for each embedding model",
     )
     op.create_index(
-        "ix_embeddings_meta_hnsw_256",
-        "embeddings_meta",
-        [sa.literal_column("(embedding::halfvec(256))").label("embedding_256")],
-        unique=False,
-        schema="memory",
-        postgresql_using="hnsw",
-        postgresql_ops={"embedding_256": "halfvec_cosine_ops"},
-        postgresql_where=sa.text("dimensions = 256"),
-    )
-    op.create_index(
         "ix_embeddings_meta_model_id",
         "embeddings_meta",
         ["model_id", "dimensions"],
@@ -583,14 +573,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("status <> 'indexed'"),
     )
     op.drop_index("ix_embeddings_meta_model_id", table_name="embeddings_meta", schema="memory")
-    op.drop_index(
-        "ix_embeddings_meta_hnsw_256",
-        table_name="embeddings_meta",
-        schema="memory",
-        postgresql_using="hnsw",
-        postgresql_ops={"embedding_256": "halfvec_cosine_ops"},
-        postgresql_where=sa.text("dimensions = 256"),
-    )
     op.drop_table("embeddings_meta", schema="memory")
     op.drop_index("ix_chunks_fts", table_name="chunks", schema="memory", postgresql_using="gin")
     op.drop_table("chunks", schema="memory")

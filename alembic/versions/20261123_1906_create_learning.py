@@ -2,7 +2,7 @@
 
 Revision: 0d1c5a6e0006
 Revises: 0d1c5a6e0005
-Created: 2026-11-23 20:09:54.472757+00:00
+Created: 2026-11-23 20:16:13.531623+00:00
 """
 
 from __future__ import annotations

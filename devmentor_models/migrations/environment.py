@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -48,9 +47,6 @@ def _run() -> None:
             context.execute(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}")
             context.run_migrations()
         return
-    # An expression with an operator class (HNSW on a cast) is beyond Alembic's comparison of indexes; the
-    # index is then compared by name.
-    warnings.filterwarnings("ignore", message=r"(?s)Expression #1 .* operator clause")
     engine = make_engine(_url())
     with migration_lock(engine), engine.connect() as connection:
         _prepare(connection)

@@ -48,12 +48,3 @@ def test_text_search_uses_the_word_index(devmentor_database_url: str) -> None:
     engine.dispose()
     assert plan[0]["Plan"]["Actual Rows"] == 1
     assert "ix_chunks_fts" in json.dumps(plan)
-
-
-def test_the_vector_index_is_declared_for_autogenerate(devmentor_engine: Engine) -> None:
-    """Its operator class stands apart from its expression, as the catalog shows it (trap 25)."""
-    with devmentor_engine.connect() as connection:
-        definition = connection.exec_driver_sql(
-            "SELECT pg_get_indexdef('memory.ix_embeddings_meta_hnsw_256'::regclass)"
-        ).scalar_one()
-    assert "hnsw (((embedding)::halfvec(256)) halfvec_cosine_ops) WHERE (dimensions = 256)" in definition
