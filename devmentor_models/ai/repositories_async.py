@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -15,6 +14,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 from devmentor_models.ai import queries
 from devmentor_models.ai.enums import DistanceMetric, Operation, Provider
 from devmentor_models.ai.models import CachedResponse, EmbeddingModel, ProjectEmbedding, ProviderConfig, Usage
+from devmentor_models.ai.values import UsageTotal
 from devmentor_models.errors import ForeignKeyViolation, InvalidValue, NotFound, UniqueViolation
 from devmentor_models.kit.arguments import moment, whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
@@ -24,33 +24,6 @@ from devmentor_models.kit.types import MAX_HALFVEC_DIMENSIONS
 MAX_PURGE = 10_000
 #: Longest period that usage is totalled over in one call: a leap year.
 MAX_PERIOD = timedelta(days=366)
-
-
-@dataclass(frozen=True, slots=True)
-class UsageTotal:
-    """What one model was used for on one day (UTC).
-
-    Attributes:
-        day: The day.
-        provider: Who ran the model.
-        model: The model.
-        calls: Number of calls, cached ones included.
-        cached_calls: How many of them the response cache answered.
-        prompt_tokens: Tokens sent to the model.
-        completion_tokens: Tokens made by the model.
-        cost: US dollars.
-        latency_ms: Mean milliseconds of the calls that were measured; None if none was.
-    """
-
-    day: date
-    provider: Provider
-    model: str
-    calls: int
-    cached_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: Decimal
-    latency_ms: Decimal | None
 
 
 class AsyncProviderConfigRepository(AsyncRepository):

@@ -11,8 +11,7 @@ from devmentor_models.auth import queries
 from devmentor_models.auth.base_async import AsyncAuthRepository
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry
-from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
-from devmentor_models.kit.repository_async import Count
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page
 from devmentor_models.security.actor import IpAddress
 
 

@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 from devmentor_models.auth.audit import AuditLogRepository
-from devmentor_models.auth.sessions import (
+from devmentor_models.auth.sessions import SessionRepository
+from devmentor_models.auth.teams import TeamRepository
+from devmentor_models.auth.tokens import EmailVerificationRepository, PasswordResetRepository
+from devmentor_models.auth.users import UserRepository
+from devmentor_models.auth.values import (
+    IssuedToken,
     OpenedSession,
+    Registration,
     RotationOutcome,
     RotationResult,
-    SessionRepository,
 )
-from devmentor_models.auth.teams import TeamRepository
-from devmentor_models.auth.tokens import (
-    EmailVerificationRepository,
-    IssuedToken,
-    PasswordResetRepository,
-)
-from devmentor_models.auth.users import Registration, UserRepository
 
 __all__ = [
     "AuditLogRepository",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from devmentor_models.auth.audit_async import AsyncAuditLogRepository
-from devmentor_models.auth.sessions_async import (
-    AsyncSessionRepository,
+from devmentor_models.auth.sessions_async import AsyncSessionRepository
+from devmentor_models.auth.teams_async import AsyncTeamRepository
+from devmentor_models.auth.tokens_async import AsyncEmailVerificationRepository, AsyncPasswordResetRepository
+from devmentor_models.auth.users_async import AsyncUserRepository
+from devmentor_models.auth.values import (
+    IssuedToken,
     OpenedSession,
+    Registration,
     RotationOutcome,
     RotationResult,
 )
-from devmentor_models.auth.teams_async import AsyncTeamRepository
-from devmentor_models.auth.tokens_async import (
-    AsyncEmailVerificationRepository,
-    AsyncPasswordResetRepository,
-    IssuedToken,
-)
-from devmentor_models.auth.users_async import AsyncUserRepository, Registration
 
 __all__ = [
     "AsyncAuditLogRepository",

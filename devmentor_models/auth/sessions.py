@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,73 +13,14 @@ from devmentor_models.auth import token_queries as queries
 from devmentor_models.auth.base import AuthRepository, check_lifetime, check_token
 from devmentor_models.auth.models import UserSession
 from devmentor_models.auth.queries import RECORD_LOGIN_FAILED, parameters
-from devmentor_models.errors import NotFound, TokenInvalid, TokenReused
+from devmentor_models.auth.values import OpenedSession, RotationOutcome, RotationResult
+from devmentor_models.errors import NotFound
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.tokens import digest, new_token
 from devmentor_models.security.actor import IpAddress
 
 DEFAULT_LIFETIME = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """A session and its refresh token, which is not to be had again.
-
-    Attributes:
-        token: The refresh token; the database knows its digest only.
-        id: Key of the session's row.
-        user_id: Whose session it is.
-        family_id: Shared by a login's session and all its successors.
-        expires_at: From when the token is refused.
-    """
-
-    token: str = field(repr=False)
-    id: UUID
-    user_id: UUID
-    family_id: UUID
-    expires_at: datetime
-
-
-class RotationOutcome(StrEnum):
-    """What became of a rotation."""
-
-    ROTATED = "rotated"
-    INVALID = "invalid"
-    REUSED = "reused"
-
-
-@dataclass(frozen=True, slots=True)
-class RotationResult:
-    """What became of a rotation, to be unwrapped with `require` after the transaction.
-
-    Attributes:
-        outcome: What happened.
-        opened: The successor; None unless rotated.
-    """
-
-    outcome: RotationOutcome
-    opened: OpenedSession | None
-    _in_transaction: Callable[[], bool] = field(repr=False, compare=False)
-
-    def require(self) -> OpenedSession:
-        """Return the successor. Call it after the transaction has been committed.
-
-        Raises:
-            TokenInvalid: The token is unknown, expired or revoked, or its user inactive.
-            TokenReused: The token was spent before; its family is revoked.
-            RuntimeError: The transaction is still open. Raising `TokenReused` in it would roll the
-                revocation back; this is raised in any case, so that the mistake shows at the first try.
-        """
-        if self._in_transaction():
-            raise RuntimeError(
-                "call require() after the transaction: an error raised in it undoes the revocation"
-            )
-        if self.outcome is RotationOutcome.REUSED:
-            raise TokenReused
-        if self.opened is None:
-            raise TokenInvalid
-        return self.opened
 
 
 class SessionRepository(AuthRepository):

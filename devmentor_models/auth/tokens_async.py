@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,27 +18,13 @@ from devmentor_models.auth.base_async import (
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import User
 from devmentor_models.auth.queries import parameters
+from devmentor_models.auth.values import IssuedToken
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.tokens import digest, new_token
 
 RESET_LIFETIME = timedelta(hours=1)
 VERIFICATION_LIFETIME = timedelta(days=3)
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """A token to be mailed; it is not to be had again.
-
-    Attributes:
-        token: The token; the database knows its digest only.
-        user_id: To whom it is mailed.
-        expires_at: From when it is refused.
-    """
-
-    token: str = field(repr=False)
-    user_id: UUID
-    expires_at: datetime
 
 
 class AsyncTokenRepository(AsyncAuthRepository):

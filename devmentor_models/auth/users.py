@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -23,32 +22,14 @@ from devmentor_models.auth.enums import AuditEvent, UserRole
 from devmentor_models.auth.models import User
 from devmentor_models.auth.personal_data import PersonalData
 from devmentor_models.auth.queries import parameters
-from devmentor_models.auth.tokens import (
-    VERIFICATION_LIFETIME,
-    EmailVerificationRepository,
-    IssuedToken,
-)
+from devmentor_models.auth.tokens import VERIFICATION_LIFETIME, EmailVerificationRepository
+from devmentor_models.auth.values import IssuedToken, Registration
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.session import translated
 from devmentor_models.kit.tokens import digest, new_token
 from devmentor_models.kit.types import CheckedType
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a registration made.
-
-    Attributes:
-        user: The account.
-        verification_token: The token to be mailed to the user's address; it is not to be had again.
-        project_id: The user's first project.
-    """
-
-    user: User
-    verification_token: str = field(repr=False)
-    project_id: UUID
 
 
 class UserRepository(AuthRepository):

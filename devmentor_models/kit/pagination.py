@@ -35,6 +35,19 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of rows, counted up to a limit.
+
+    Attributes:
+        value: Rows counted.
+        capped: True when there are more rows than were counted.
+    """
+
+    value: int
+    capped: bool
+
+
 def check_limit(limit: int) -> int:
     """Return ``limit``, or raise `InvalidValue` unless it is 1 to 500."""
     if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:

@@ -8,7 +8,6 @@ actor by `devmentor_models.bind_actor`. Repositories flush, never commit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,26 +17,13 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from devmentor_models.errors import ActorMissing, NotFound
 from devmentor_models.kit.base import Base
-from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page, after, page_of
 from devmentor_models.kit.session import actor_of, translated
 from devmentor_models.security.actor import Actor
 
 M = TypeVar("M", bound=Base)
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A number of rows, counted up to a limit.
-
-    Attributes:
-        value: Rows counted.
-        capped: True when there are more rows than were counted.
-    """
-
-    value: int
-    capped: bool
 
 
 class Repository:

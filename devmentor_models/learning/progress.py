@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from devmentor_models.errors import NotFound
@@ -11,37 +10,11 @@ from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.repository import Repository
 from devmentor_models.learning import queries
 from devmentor_models.learning.models import Progress
+from devmentor_models.learning.values import RoadmapSummary
 
 #: Minutes that one report can add: a week.
 MAX_MINUTES = 7 * 24 * 60
 DONE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class RoadmapSummary:
-    """How far the learner is with a roadmap.
-
-    Attributes:
-        roadmap_id: The roadmap.
-        steps: Number of its steps.
-        completed: Steps that are completed.
-        in_progress: Steps that are begun.
-        skipped: Steps that need not be done.
-        percent: Mean over the steps that are not skipped, rounded down.
-        minutes_spent: Minutes that the learner has spent.
-        minutes_left: Estimate for what is left, of the steps that have one.
-        next_step_id: The first step that is neither completed nor skipped; None when there is none.
-    """
-
-    roadmap_id: UUID
-    steps: int
-    completed: int
-    in_progress: int
-    skipped: int
-    percent: int
-    minutes_spent: int
-    minutes_left: int
-    next_step_id: UUID | None
 
 
 class ProgressRepository(Repository):

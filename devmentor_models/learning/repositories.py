@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from devmentor_models.learning.assessments import AssessmentRepository
-from devmentor_models.learning.progress import ProgressRepository, RoadmapSummary
+from devmentor_models.learning.progress import ProgressRepository
 from devmentor_models.learning.recommendations import RecommendationRepository
-from devmentor_models.learning.roadmaps import Adaptation, NewStep, RoadmapRepository
+from devmentor_models.learning.roadmaps import RoadmapRepository
+from devmentor_models.learning.values import Adaptation, NewStep, RoadmapSummary
 
 __all__ = [
     "Adaptation",

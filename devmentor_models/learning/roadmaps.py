@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -14,43 +13,12 @@ from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository import Repository
 from devmentor_models.learning import queries
-from devmentor_models.learning.enums import RoadmapStatus, SkillLevel, StepKind
-from devmentor_models.learning.models import Assessment, Progress, Roadmap, RoadmapStep
+from devmentor_models.learning.enums import RoadmapStatus, SkillLevel
+from devmentor_models.learning.models import Assessment, Roadmap, RoadmapStep
+from devmentor_models.learning.values import Adaptation, NewStep
 
 #: Steps that can be given in one call.
 MAX_STEPS = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewStep:
-    """A step that is to be added to a roadmap.
-
-    Attributes:
-        title: ≤ 200 characters.
-        kind: What it asks of the learner.
-        content: Text of the step, in Markdown.
-        resource_uri: Where its material is found, ≤ 2,048 characters.
-        estimated_minutes: How many minutes it should take, at least 1.
-    """
-
-    title: str
-    kind: StepKind = StepKind.LESSON
-    content: str | None = None
-    resource_uri: str | None = None
-    estimated_minutes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Adaptation:
-    """What adapting a roadmap to a result has changed.
-
-    Attributes:
-        inserted: Remedial steps that were added.
-        skipped: Progress of the steps that need not be done any more.
-    """
-
-    inserted: Sequence[RoadmapStep]
-    skipped: Sequence[Progress]
 
 
 class RoadmapRepository(Repository):

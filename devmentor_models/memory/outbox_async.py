@@ -7,8 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from devmentor_models.errors import InvalidValue, NotFound
-from devmentor_models.kit.pagination import check_limit
-from devmentor_models.kit.repository_async import AsyncRepository, Count
+from devmentor_models.kit.pagination import Count, check_limit
+from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.memory import queries
 from devmentor_models.memory.models import OutboxEntry
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,16 +14,9 @@ from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
 from devmentor_models.projects import queries
 from devmentor_models.projects.enums import ActivityAction, CollaboratorRole
 from devmentor_models.projects.models import Project, ProjectCollaborator
+from devmentor_models.projects.results import SharedProject
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.values import check_values
-
-
-@dataclass(frozen=True, slots=True)
-class SharedProject:
-    """A project of somebody else, and what the acting user may do in it."""
-
-    project: Project
-    role: CollaboratorRole
 
 
 class AsyncCollaboratorRepository(AsyncProjectsRepository):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,16 +13,9 @@ from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
 from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import ProjectFile, ProjectFileVersion, StorageOrphan
+from devmentor_models.projects.results import StorageKey
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.values import MAX_BIGINT, built, check_amount
-
-
-@dataclass(frozen=True, slots=True)
-class StorageKey:
-    """Where an object is in MinIO or S3."""
-
-    bucket: str
-    key: str
 
 
 class AsyncFileRepository(AsyncProjectsRepository):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Unpack
 from uuid import UUID
@@ -18,35 +18,12 @@ from devmentor_models.projects.changes import ProjectChanges, ProjectOptions
 from devmentor_models.projects.enums import ActivityAction, ProjectStatus
 from devmentor_models.projects.models import CreditEntry, Epic, Project, Task
 from devmentor_models.projects.plans import Plan, TaskPlan
+from devmentor_models.projects.results import PlannedProject, RankedProject
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.slugs import check_slug, slug_of
 from devmentor_models.projects.values import built, check_amount, check_names, check_values
 
 FIRST_GRANT = "first grant"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedProject:
-    """A project with the plan that was made for it, in the plan's order."""
-
-    project: Project
-    epics: Sequence[Epic]
-    tasks: Sequence[Task]
-
-
-@dataclass(frozen=True, slots=True)
-class RankedProject:
-    """A project with recent activity.
-
-    Attributes:
-        project: The project.
-        documents: Documents stored in it within the time asked for.
-        distance: Cosine distance of the project's vector to the one asked for; 0 is the same direction.
-    """
-
-    project: Project
-    documents: int
-    distance: float
 
 
 class AsyncProjectRepository(AsyncProjectsRepository):

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.ai import queries
 from devmentor_models.ai.enums import Operation, Provider
-from devmentor_models.ai.repositories_async import UsageTotal
+from devmentor_models.ai.values import UsageTotal
 from devmentor_models.auth.models import User
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7

@@ -15,8 +15,8 @@ from devmentor_models import Actor, Database, Transaction
 from devmentor_models.auth.models import User
 from devmentor_models.errors import InvalidValue, NotFound, UniqueViolation
 from devmentor_models.projects.enums import ActivityAction
-from devmentor_models.projects.files import StorageKey
 from devmentor_models.projects.models import ProjectFile
+from devmentor_models.projects.results import StorageKey
 from devmentor_models.testing.factories.projects import ProjectFileFactory, ProjectFileVersionFactory
 from tests.support.concurrency import run_concurrently
 

@@ -14,8 +14,8 @@ from devmentor_models import Actor, AsyncDatabase, AsyncTransaction
 from devmentor_models.auth.models import User
 from devmentor_models.errors import InvalidValue, NotFound, UniqueViolation
 from devmentor_models.projects.enums import ActivityAction
-from devmentor_models.projects.files_async import StorageKey
 from devmentor_models.projects.models import ProjectFile
+from devmentor_models.projects.results import StorageKey
 from devmentor_models.testing.factories.projects import ProjectFileFactory, ProjectFileVersionFactory
 from tests.support.concurrency_async import run_concurrently
 
