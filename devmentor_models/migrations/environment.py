@@ -78,6 +78,7 @@ def make_engine(url: str) -> Engine:
     info = conninfo(
         url,
         application_name="devmentor-migrate",
+        connect_timeout=10,
         options="-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15min",
     )
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.

@@ -1,0 +1,80 @@
+"""How commands end that could not do their work: one line on stderr, no traceback, no secrets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from typer import Exit
+
+#: Exit code of a command that failed; click itself uses 2 for a wrong command line.
+FAILED = 1
+#: The shell's code for a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+_PASSWORD_IN_URL = re.compile(r"(?P<before>://[^\s/@:]*:)\S*(?=@)")
+_PASSWORD_IN_CONNINFO = re.compile(r"(?P<before>\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)")
+
+
+def without_passwords(text: str) -> str:
+    """Return ``text`` with the passwords of the URLs and connection strings in it blotted out.
+
+    >>> without_passwords("postgresql://app:secret@db/devmentor")
+    'postgresql://app:***@db/devmentor'
+    """
+    for pattern in (_PASSWORD_IN_URL, _PASSWORD_IN_CONNINFO):
+        text = pattern.sub(r"\g<before>***", text)
+    return text
+
+
+def complain(message: str, program: str = "devmentor-db") -> None:
+    """Print ``message`` on stderr."""
+    print(f"{program}: {without_passwords(message)}", file=sys.stderr)  # noqa: T201 - the command's output
+
+
+@contextmanager
+def reported(program: str = "devmentor-db") -> Iterator[None]:
+    """End the command with one line on stderr when something fails that is no mistake of this program.
+
+    Args:
+        program: What the line begins with.
+
+    Raises:
+        Exit: With code 1, or 130 after Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("interrupted", program)
+        raise Exit(INTERRUPTED) from None
+    except Exception as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        complain(message, program)
+        raise Exit(FAILED) from None
+
+
+def _explain(error: Exception) -> str | None:
+    """Return what to tell about ``error``, or None when it is unexpected and needs its traceback."""
+    import psycopg  # noqa: PLC0415 - loaded by whatever failed
+    from alembic.util.exc import CommandError  # noqa: PLC0415 - likewise
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - likewise
+
+    from devmentor_models.errors import DevMentorError  # noqa: PLC0415 - likewise
+
+    if isinstance(error, DBAPIError) and isinstance(error.orig, Exception):
+        return _explain(error.orig)
+    if isinstance(error, psycopg.Error):
+        return _first_lines(error.diag.message_primary or str(error))
+    if isinstance(error, CommandError | DevMentorError | OSError):
+        return str(error)
+    return None
+
+
+def _first_lines(message: str) -> str:
+    """Return libpq's message as one line, without its questions about the server."""
+    lines = [line.strip() for line in message.splitlines()]
+    return " ".join(line for line in lines if line and not line.endswith("?"))
