@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent
 PINS = {  # requirements file: what it pins
     "package": ["pyproject.toml", "--extra=embedded"],
     "quickstart": ["pyproject.toml", "--extra=quickstart", "--group=build"],
-    "tests": ["pyproject.toml", "--extra=testing", "--group=test", "--group=build"],
+    "tests": ["pyproject.toml", "--extra=testing", "--extra=quickstart", "--group=test", "--group=build"],
     "bench": ["pyproject.toml", "--extra=embedded", "--group=bench", "--group=build"],
     "types": ["pyproject.toml", "--extra=testing", "--extra=quickstart", "--group=checked"],
     "lint": ["--group=lint"],

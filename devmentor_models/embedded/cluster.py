@@ -24,7 +24,16 @@ from devmentor_models.embedded.errors import (
     EmbeddedVersionMismatch,
 )
 
-OUR_FILES = {".lock", "data", "data.new", "socket", "server.log", "server.log.1", "password"}
+OUR_FILES = {
+    ".lock",
+    "data",
+    "data.new",
+    "encryption-key",
+    "password",
+    "server.log",
+    "server.log.1",
+    "socket",
+}
 SOCKET_PATH_LIMIT = 107  # bytes in sockaddr_un, without the closing zero
 LOG_LIMIT = 10 * 2**20
 DEFAULT_PORT = 5432  # also part of the socket's name
