@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from devmentor_models.learning.enums import SkillLevel, StepKind
-from devmentor_models.learning.roadmaps import NewStep
+from devmentor_models.learning.values import NewStep
 from devmentor_models.projects.enums import TaskKind, TaskPriority
 from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
 
