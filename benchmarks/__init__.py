@@ -1,0 +1,1 @@
+"""Benchmarks: this library beside bare psycopg, a plain ORM session and advanced-alchemy, in one run."""
