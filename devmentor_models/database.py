@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from devmentor_models.dialect import begin_with
+from devmentor_models.dialect import LeanCursor, begin_with
 from devmentor_models.errors import ActorMissing, ConnectionLost, DevMentorError
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
@@ -53,7 +53,11 @@ class Database:
             open=False,
             close_returns=True,
             # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
-            kwargs={"autocommit": True, "prepare_threshold": 2 if settings.prepared_statements else None},
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 2 if settings.prepared_statements else None,
+                "cursor_factory": LeanCursor,
+            },
         )
         self._engine = create_engine(
             "postgresql+devmentor://",

@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from devmentor_models.dialect import begin_with
+from devmentor_models.dialect import AsyncLeanCursor, begin_with
 from devmentor_models.errors import ActorMissing, ConnectionLost, DevMentorError
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
@@ -52,7 +52,11 @@ class AsyncDatabase:
             open=False,
             close_returns=True,
             # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
-            kwargs={"autocommit": True, "prepare_threshold": 2 if settings.prepared_statements else None},
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 2 if settings.prepared_statements else None,
+                "cursor_factory": AsyncLeanCursor,
+            },
         )
         self._engine = create_async_engine(
             "postgresql+devmentor://",
