@@ -1,0 +1,25 @@
+"""What the dialect changes in psycopg's cursors."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from devmentor_models import Actor, AsyncDatabase
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_columns_are_described(async_database: AsyncDatabase) -> None:
+    """Names and values of a statement that SQLAlchemy knows nothing about."""
+    async with async_database.begin(Actor.service("test")) as tx:
+        row = (await tx.session.execute(text("SELECT 1 AS a, 'x'::text AS \"größe\""))).mappings().one()
+    assert dict(row) == {"a": 1, "größe": "x"}
+
+
+async def test_rows_without_columns_are_rows(async_database: AsyncDatabase) -> None:
+    """``SELECT`` of nothing has a row, and a command has none."""
+    async with async_database.begin(Actor.service("test")) as tx:
+        assert (await tx.session.execute(text("SELECT"))).all() == [()]
+        result = await tx.session.execute(text("SET LOCAL devmentor.request_id = 'r'"))
+        assert not result.returns_rows
