@@ -47,7 +47,7 @@ class Size:
 
 
 FULL = Size(
-    durable=True, users=10_000, rounds=15, reads=400, writes=100, clients=(1, 20, 100), logins=600, imports=10
+    durable=True, users=10_000, rounds=9, reads=400, writes=100, clients=(1, 20, 100), logins=600, imports=10
 )
 QUICK = Size(durable=False, users=50, rounds=1, reads=3, writes=3, clients=(1, 3), logins=6, imports=1)
 

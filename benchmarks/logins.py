@@ -24,7 +24,7 @@ from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.tokens import digest, new_token
 
-POOL = 20
+POOL, IDLE = 20, 30.0  # as the library's pool
 SERVICE, ADDRESS, AGENT = "auth", "203.0.113.7", "bench/1.0"
 LIFETIME = timedelta(days=30)
 CONTEXT = {
@@ -102,7 +102,12 @@ async def _run(login: Login, addresses: Sequence[str], clients: int) -> tuple[li
 async def _variants(target: Target) -> AsyncIterator[list[LoginVariant]]:
     engine = create_async_engine(target.url, pool_size=POOL, max_overflow=0)
     pool: AsyncConnectionPool = AsyncConnectionPool(
-        target.conninfo, min_size=2, max_size=POOL, open=False, kwargs={"prepare_threshold": 2}
+        target.conninfo,
+        min_size=2,
+        max_size=POOL,
+        max_idle=IDLE,
+        open=False,
+        kwargs={"prepare_threshold": 2},
     )
     async with pool, AsyncDatabase.from_url(target.url, pool_max=POOL) as database:
         yield [

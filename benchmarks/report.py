@@ -116,10 +116,10 @@ def write(tables: Iterable[Table], about: str, path: Path = REPORT) -> None:
     """Replace the figures in the report; what people wrote around them stays."""
     before, _, rest = path.read_text().partition(_START)
     _, _, after = rest.partition(_END)
-    figures = "\n".join([about, *map(_markdown, tables)])
+    figures = "\n".join([f"{about}\n", *map(_markdown, tables)])
     path.write_text(f"{before}{_START}\n{figures}\n{_END}{after}")
 
 
 def _markdown(table: Table) -> str:
     lines = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
-    return f"\n## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"## {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
