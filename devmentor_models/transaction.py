@@ -9,7 +9,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from devmentor_models.ai.repositories import (
@@ -27,8 +26,7 @@ from devmentor_models.auth.repositories import (
     TeamRepository,
     UserRepository,
 )
-from devmentor_models.errors import CommitUnknown, ConnectionLost
-from devmentor_models.kit.session import translated
+from devmentor_models.kit.session import finish, translated
 from devmentor_models.learning.repositories import (
     AssessmentRepository,
     ProgressRepository,
@@ -83,24 +81,7 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            with translated():
-                if error is None:
-                    self._commit()
-                elif isinstance(error, SQLAlchemyError):
-                    raise error
-        finally:
-            self.session.close()
-
-    def _commit(self) -> None:
-        if not self.session.in_transaction():
-            return  # ended by hand, with the session's own rollback() or commit()
-        self.session.flush()
-        try:
-            self.session.commit()
-        except ConnectionLost:
-            # The server may have committed before the connection broke.
-            raise CommitUnknown from None
+        finish(self.session, error)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

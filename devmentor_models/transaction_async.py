@@ -8,7 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from devmentor_models.ai.repositories_async import (
@@ -26,8 +25,7 @@ from devmentor_models.auth.repositories_async import (
     AsyncTeamRepository,
     AsyncUserRepository,
 )
-from devmentor_models.errors import CommitUnknown, ConnectionLost
-from devmentor_models.kit.session import translated
+from devmentor_models.kit.session import finish, translated
 from devmentor_models.learning.repositories_async import (
     AsyncAssessmentRepository,
     AsyncProgressRepository,
@@ -82,24 +80,7 @@ class AsyncTransaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            with translated():
-                if error is None:
-                    await self._commit()
-                elif isinstance(error, SQLAlchemyError):
-                    raise error
-        finally:
-            await self.session.close()
-
-    async def _commit(self) -> None:
-        if not self.session.in_transaction():
-            return  # ended by hand, with the session's own rollback() or commit()
-        await self.session.flush()
-        try:
-            await self.session.commit()
-        except ConnectionLost:
-            # The server may have committed before the connection broke.
-            raise CommitUnknown from None
+        await self.session.run_sync(finish, error)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
