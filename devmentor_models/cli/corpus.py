@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,6 +12,8 @@ from pathlib import Path
 #: Shorter descriptions say nothing ("UNKNOWN").
 LEAST_CHARACTERS = 80
 SUFFIXES = (".md", ".rst", ".txt")
+#: What a program printed, as documents quote it: full of words, and no answer to anything.
+_PRINTED = re.compile(r"^```text\n.*?^```$", re.DOTALL | re.MULTILINE)
 OWN_DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 
@@ -71,7 +74,7 @@ def own_documents(root: Path) -> Iterator[Text]:
 
 def _file(file: Path, root: Path) -> Text:
     relative = file.relative_to(root).as_posix()
-    return Text(relative, _clean(file.read_text("utf-8", "replace")), relative)
+    return Text(relative, _clean(_PRINTED.sub("", file.read_text("utf-8", "replace"))), relative)
 
 
 def _clean(content: str) -> str:

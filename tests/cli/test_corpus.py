@@ -109,3 +109,11 @@ def test_default_corpus() -> None:
 def test_excerpt(content: str, line: str) -> None:
     """An excerpt is one line without markup, cut after a word."""
     assert excerpt(content, 15 if "…" in line else 100) == line
+
+
+def test_quoted_output_is_left_out(tmp_path: Path) -> None:
+    """What a program printed answers no question, so it is not to be a hit."""
+    words = "A guide to the command, in as many words as a document needs to count as one at all."
+    (tmp_path / "guide.md").write_text(f"{words}\n\n```text\nstarted in 2 s\n```\n\n```sh\nrun it\n```\n")
+    (found,) = corpus.folder(tmp_path)
+    assert found.content == f"{words}\n\n\n\n```sh\nrun it\n```"
