@@ -14,7 +14,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from devmentor_models.dialect import LeanCursor, begin_with
-from devmentor_models.errors import ActorMissing, ConnectionLost, DevMentorError
+from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.security.actor import Actor, context_sql
@@ -66,6 +66,7 @@ class Database:
             hide_parameters=True,
         )
         translate.install(self._engine)
+        self._closed = False
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -98,6 +99,7 @@ class Database:
         Raises:
             ActorMissing: ``actor`` is not an `Actor`.
             PoolTimeout: On entry, no connection came free in time.
+            DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
         """
         if not isinstance(actor, Actor):
@@ -143,11 +145,12 @@ class Database:
 
     def close(self) -> None:
         """Close every connection. The database cannot be used afterwards."""
+        self._closed = True
         self._engine.dispose()
         self._pool.close()
 
     def __enter__(self) -> Self:
-        self._pool.open()
+        self._ensure_open()
         return self
 
     def __exit__(
@@ -155,10 +158,15 @@ class Database:
     ) -> None:
         self.close()
 
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise DatabaseClosed
+        if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
+            self._pool.open()
+
     def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
         """Return a session whose transaction has begun as ``actor``."""
-        if self._pool.closed:
-            self._pool.open()
+        self._ensure_open()
         message = _begin_sql(actor, readonly=readonly, isolation=isolation)
         try:
             return self._begin(actor, message)

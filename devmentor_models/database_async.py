@@ -13,7 +13,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from devmentor_models.dialect import AsyncLeanCursor, begin_with
-from devmentor_models.errors import ActorMissing, ConnectionLost, DevMentorError
+from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.security.actor import Actor, context_sql
@@ -65,6 +65,7 @@ class AsyncDatabase:
             hide_parameters=True,
         )
         translate.install(self._engine.sync_engine)
+        self._closed = False
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -97,6 +98,7 @@ class AsyncDatabase:
         Raises:
             ActorMissing: ``actor`` is not an `Actor`.
             PoolTimeout: On entry, no connection came free in time.
+            DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
         """
         if not isinstance(actor, Actor):
@@ -142,11 +144,12 @@ class AsyncDatabase:
 
     async def close(self) -> None:
         """Close every connection. The database cannot be used afterwards."""
+        self._closed = True
         await self._engine.dispose()
         await self._pool.close()
 
     async def __aenter__(self) -> Self:
-        await self._pool.open()
+        await self._ensure_open()
         return self
 
     async def __aexit__(
@@ -154,10 +157,15 @@ class AsyncDatabase:
     ) -> None:
         await self.close()
 
+    async def _ensure_open(self) -> None:
+        if self._closed:
+            raise DatabaseClosed
+        if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
+            await self._pool.open()
+
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
-        if self._pool.closed:
-            await self._pool.open()
+        await self._ensure_open()
         message = _begin_sql(actor, readonly=readonly, isolation=isolation)
         try:
             return await self._begin(actor, message)

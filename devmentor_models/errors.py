@@ -164,6 +164,10 @@ class PoolTimeout(DevMentorError):
     """No connection came free in time: the pool is exhausted or the server unreachable."""
 
 
+class DatabaseClosed(DevMentorError):
+    """The database object was closed: make another one."""
+
+
 class StatementTimeout(DevMentorError):
     """The statement ran into statement_timeout or was cancelled."""
 

@@ -14,6 +14,7 @@ from devmentor_models.errors import (
     ActorMissing,
     CommitUnknown,
     ConfigurationError,
+    DatabaseClosed,
     DatabaseError,
     InvalidValue,
     NotFound,
@@ -276,6 +277,20 @@ def test_an_exhausted_pool_is_a_typed_error_in_time(devmentor_url: str) -> None:
         with pytest.raises(PoolTimeout):
             with database.begin(Actor.service("auth")):
                 pass
+
+
+def test_a_closed_database_says_so(devmentor_url: str) -> None:
+    """After close() there is a typed error, and no new connection."""
+    database = Database.from_url(devmentor_url)
+    with database.begin(Actor.service("auth")):
+        pass
+    database.close()
+    with pytest.raises(DatabaseClosed):
+        with database.begin(Actor.service("auth")):
+            pass
+    with pytest.raises(DatabaseClosed):
+        with database:
+            pass
 
 
 def test_settings_are_checked_and_never_printed() -> None:

@@ -13,6 +13,7 @@ from devmentor_models.errors import (
     ActorMissing,
     CommitUnknown,
     ConfigurationError,
+    DatabaseClosed,
     DatabaseError,
     InvalidValue,
     NotFound,
@@ -279,6 +280,20 @@ async def test_an_exhausted_pool_is_a_typed_error_in_time(devmentor_url: str) ->
         with pytest.raises(PoolTimeout):
             async with database.begin(Actor.service("auth")):
                 pass
+
+
+async def test_a_closed_database_says_so(devmentor_url: str) -> None:
+    """After close() there is a typed error, and no new connection."""
+    database = AsyncDatabase.from_url(devmentor_url)
+    async with database.begin(Actor.service("auth")):
+        pass
+    await database.close()
+    with pytest.raises(DatabaseClosed):
+        async with database.begin(Actor.service("auth")):
+            pass
+    with pytest.raises(DatabaseClosed):
+        async with database:
+            pass
 
 
 async def test_settings_are_checked_and_never_printed() -> None:
