@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     BindParameter,
     Date,
-    Delete,
     Select,
     Uuid,
     bindparam,
@@ -29,6 +28,7 @@ from devmentor_models.ai.models import (
     ProviderConfig,
     Usage,
 )
+from devmentor_models.kit.batches import delete_batch
 
 # What RETURNING delivers replaces what the session remembers of a row.
 _FRESH = {"populate_existing": True, "synchronize_session": False}
@@ -156,31 +156,11 @@ PUT_RESPONSE = (
 )
 
 
-def purge_responses(*, of_user: bool) -> Delete:
-    """Return the statement that deletes up to ``batch`` expired answers, oldest first.
-
-    Args:
-        of_user: Only the answers of ``tenant``; otherwise of everybody.
-    """
-    expired = select(CachedResponse.id).where(CachedResponse.expires_at <= _NOW)
-    if of_user:
-        expired = expired.where(CachedResponse.user_id == _USER)
-    # SKIP LOCKED: purges that run at once share the work instead of waiting for each other.
-    batch = (
-        expired.order_by(CachedResponse.expires_at)
-        .limit(bindparam("batch"))
-        .with_for_update(skip_locked=True)
-        .cte("batch")
-    )
-    return (
-        delete(CachedResponse)
-        .where(CachedResponse.id == batch.c.id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-PURGE_RESPONSES = purge_responses(of_user=False)
-PURGE_RESPONSES_OF_USER = purge_responses(of_user=True)
+_EXPIRED = CachedResponse.expires_at <= _NOW
+PURGE_RESPONSES = delete_batch(CachedResponse, _EXPIRED, oldest_by=CachedResponse.expires_at)
+PURGE_RESPONSES_OF_USER = delete_batch(
+    CachedResponse, _EXPIRED, CachedResponse.user_id == _USER, oldest_by=CachedResponse.expires_at
+)
 
 # -- Usage -------------------------------------------------------------------------------------------------
 

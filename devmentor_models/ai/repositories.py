@@ -22,7 +22,6 @@ from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository import Repository
 from devmentor_models.kit.types import MAX_HALFVEC_DIMENSIONS
 
-MAX_PURGE = 10_000
 #: Longest period that usage is totalled over in one call: a leap year.
 MAX_PERIOD = timedelta(days=366)
 
@@ -288,13 +287,7 @@ class ResponseCacheRepository(Repository):
         Returns:
             How many were deleted.
         """
-        batch = {"batch": whole_number("limit", limit, at_least=1, at_most=MAX_PURGE)}
-        owner = self.actor.user_id
-        if owner is None:
-            result = self._execute(queries.PURGE_RESPONSES, batch)
-        else:
-            result = self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "tenant": owner})
-        return cast("CursorResult[Any]", result).rowcount
+        return self._delete_batch(queries.PURGE_RESPONSES, queries.PURGE_RESPONSES_OF_USER, limit)
 
 
 class UsageRepository(Repository):

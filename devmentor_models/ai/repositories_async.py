@@ -21,7 +21,6 @@ from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.kit.types import MAX_HALFVEC_DIMENSIONS
 
-MAX_PURGE = 10_000
 #: Longest period that usage is totalled over in one call: a leap year.
 MAX_PERIOD = timedelta(days=366)
 
@@ -289,13 +288,7 @@ class AsyncResponseCacheRepository(AsyncRepository):
         Returns:
             How many were deleted.
         """
-        batch = {"batch": whole_number("limit", limit, at_least=1, at_most=MAX_PURGE)}
-        owner = self.actor.user_id
-        if owner is None:
-            result = await self._execute(queries.PURGE_RESPONSES, batch)
-        else:
-            result = await self._execute(queries.PURGE_RESPONSES_OF_USER, {**batch, "tenant": owner})
-        return cast("CursorResult[Any]", result).rowcount
+        return await self._delete_batch(queries.PURGE_RESPONSES, queries.PURGE_RESPONSES_OF_USER, limit)
 
 
 class AsyncUsageRepository(AsyncRepository):

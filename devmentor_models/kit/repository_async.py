@@ -7,16 +7,18 @@ actor by `devmentor_models.bind_actor`. Repositories flush, never commit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Executable, Result, Select, func, select
+from sqlalchemy import CursorResult, Executable, Result, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from devmentor_models.errors import ActorMissing, NotFound
+from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.base import Base
+from devmentor_models.kit.batches import MAX_BATCH
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page, after, page_of
 from devmentor_models.kit.session import actor_of, translated
 from devmentor_models.security.actor import Actor
@@ -112,6 +114,20 @@ class AsyncRepository:
         rows = statement.order_by(None).limit(up_to + 1).subquery()
         value: int = (await self._execute(select(func.count()).select_from(rows))).scalar_one()
         return Count(min(value, up_to), value > up_to)
+
+    async def _delete_batch(self, everybodys: Executable, the_users: Executable, limit: int) -> int:
+        """Delete a batch, see `kit.batches`: everybody's for a service on its own account, else the user's.
+
+        Raises:
+            InvalidValue: ``limit`` is not 1 to 10,000.
+        """
+        parameters: dict[str, Any] = {"batch": whole_number("limit", limit, at_least=1, at_most=MAX_BATCH)}
+        owner = self.actor.user_id
+        if owner is None:
+            deleted = await self._execute(everybodys, parameters)
+        else:
+            deleted = await self._execute(the_users, {**parameters, "tenant": owner})
+        return cast("CursorResult[Any]", deleted).rowcount
 
     async def _add(self, entity: M) -> M:
         """Insert one entity and return it with what the server filled in."""

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Delete,
     Integer,
     Select,
     Uuid,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    delete,
     func,
     literal_column,
     or_,
@@ -27,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
 from sqlalchemy.orm import selectinload
 
+from devmentor_models.kit.batches import delete_batch
 from devmentor_models.learning.enums import (
     AssessmentKind,
     ProgressStatus,
@@ -314,30 +313,8 @@ def open_recommendations(user_id: UUID, kind: RecommendationKind | None) -> Sele
     return statement if kind is None else statement.where(Recommendation.kind == kind)
 
 
-def purge_recommendations(*, of_user: bool) -> Delete:
-    """Return the statement that deletes up to ``batch`` expired recommendations that were not accepted.
-
-    Args:
-        of_user: Only those of ``tenant``; otherwise of everybody.
-    """
-    expired = select(Recommendation.id).where(
-        Recommendation.expires_at <= _NOW, Recommendation.status != RecommendationStatus.ACCEPTED
-    )
-    if of_user:
-        expired = expired.where(Recommendation.user_id == _USER)
-    # SKIP LOCKED: purges that run at once share the work instead of waiting for each other.
-    batch = (
-        expired.order_by(Recommendation.expires_at)
-        .limit(bindparam("batch"))
-        .with_for_update(skip_locked=True)
-        .cte("batch")
-    )
-    return (
-        delete(Recommendation)
-        .where(Recommendation.id == batch.c.id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-PURGE_RECOMMENDATIONS = purge_recommendations(of_user=False)
-PURGE_RECOMMENDATIONS_OF_USER = purge_recommendations(of_user=True)
+_EXPIRED = (Recommendation.expires_at <= _NOW, Recommendation.status != RecommendationStatus.ACCEPTED)
+PURGE_RECOMMENDATIONS = delete_batch(Recommendation, *_EXPIRED, oldest_by=Recommendation.expires_at)
+PURGE_RECOMMENDATIONS_OF_USER = delete_batch(
+    Recommendation, *_EXPIRED, Recommendation.user_id == _USER, oldest_by=Recommendation.expires_at
+)

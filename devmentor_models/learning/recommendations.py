@@ -4,20 +4,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult
-
 from devmentor_models.errors import InvalidValue, VersionConflict
-from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository import Repository
 from devmentor_models.learning import queries
 from devmentor_models.learning.enums import RecommendationKind, RecommendationStatus
 from devmentor_models.learning.models import Recommendation
-
-MAX_PURGE = 10_000
 
 
 class RecommendationRepository(Repository):
@@ -119,13 +113,7 @@ class RecommendationRepository(Repository):
         Returns:
             How many were deleted.
         """
-        batch = {"batch": whole_number("limit", limit, at_least=1, at_most=MAX_PURGE)}
-        owner = self.actor.user_id
-        if owner is None:
-            result = self._execute(queries.PURGE_RECOMMENDATIONS, batch)
-        else:
-            result = self._execute(queries.PURGE_RECOMMENDATIONS_OF_USER, {**batch, "tenant": owner})
-        return cast("CursorResult[Any]", result).rowcount
+        return self._delete_batch(queries.PURGE_RECOMMENDATIONS, queries.PURGE_RECOMMENDATIONS_OF_USER, limit)
 
     def _decide(self, recommendation_id: UUID, decision: RecommendationStatus) -> Recommendation:
         decided = self._find(
