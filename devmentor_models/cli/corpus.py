@@ -74,12 +74,12 @@ def own_documents(root: Path) -> Iterator[Text]:
 
 def _file(file: Path, root: Path) -> Text:
     relative = file.relative_to(root).as_posix()
-    return Text(relative, _clean(_PRINTED.sub("", file.read_text("utf-8", "replace"))), relative)
+    return Text(relative, _clean(file.read_text("utf-8", "replace")), relative)
 
 
 def _clean(content: str) -> str:
-    """Return what PostgreSQL can store: no NUL, no lone surrogates."""
-    return content.replace("\0", "").encode("utf-8", "replace").decode().strip()
+    """Return what is worth storing, and can be: no quoted output, no NUL, no lone surrogates."""
+    return _PRINTED.sub("", content).replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
 def _distinct(texts: Iterator[Text] | list[Text]) -> list[Text]:
