@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 from pathlib import Path
 
@@ -70,9 +69,3 @@ def head() -> str:
     """Return the newest revision that this installation knows."""
     found = ScriptDirectory.from_config(config()).get_current_head()
     return found or "base"
-
-
-def digest() -> str:
-    """Return a short hash of all revisions, to name databases that were migrated by them."""
-    files = sorted(script_location().joinpath("versions").glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
