@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Dialect, LargeBinary
 
 from devmentor_models.errors import ConfigurationError, DecryptionFailed, EncryptionKeyMissing
-from devmentor_models.kit.types import CheckedType, text_problem
+from devmentor_models.kit.types import CheckedType
 
 KEYS_VARIABLE = "DEVMENTOR_ENCRYPTION_KEYS"
 _FORMAT = 1
@@ -115,13 +115,7 @@ class EncryptedText(CheckedType[str]):
 
     def check(self, value: Any) -> str:
         """Refuse non-strings, NUL, lone surrogates and over-long text."""
-        if not isinstance(value, str):
-            raise self.refuse(f"expects text, not {type(value).__name__}")
-        if problem := text_problem(value):
-            raise self.refuse(problem)
-        if len(value) > self.max_length:
-            raise self.refuse(f"is {len(value)} characters long; at most {self.max_length} fit")
-        return value
+        return self.text(value, self.max_length)
 
     def to_database(self, value: Any) -> bytes:
         """Encrypt under the first key of the ring."""

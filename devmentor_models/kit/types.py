@@ -65,6 +65,16 @@ class CheckedType(TypeDecorator[T]):
         """Make the error for this column."""
         return InvalidValue(self.field, reason)
 
+    def text(self, value: Any, at_most: int | None = None) -> str:
+        """Return text that PostgreSQL can store; refuse NUL, lone surrogates and what is too long."""
+        if not isinstance(value, str):
+            raise self.refuse(f"expects text, not {type(value).__name__}")
+        if problem := text_problem(value):
+            raise self.refuse(problem)
+        if at_most is not None and len(value) > at_most:
+            raise self.refuse(f"is {len(value)} characters long; at most {at_most} fit")
+        return value
+
     @abstractmethod
     def check(self, value: Any) -> Any:
         """Return the value to keep, or raise `InvalidValue`. None never arrives here."""
@@ -99,13 +109,7 @@ class Varchar(CheckedType[str]):
 
     def check(self, value: Any) -> str:
         """Refuse non-strings, NUL, lone surrogates and over-long text."""
-        if not isinstance(value, str):
-            raise self.refuse(f"expects text, not {type(value).__name__}")
-        if problem := text_problem(value):
-            raise self.refuse(problem)
-        if len(value) > self.length:
-            raise self.refuse(f"is {len(value)} characters long; at most {self.length} fit")
-        return value
+        return self.text(value, self.length)
 
 
 class NormalizedVarchar(Varchar):
@@ -132,13 +136,10 @@ class LongText(CheckedType[str]):
 
     def check(self, value: Any) -> str:
         """Refuse non-strings, NUL, lone surrogates and text over 64 MiB."""
-        if not isinstance(value, str):
-            raise self.refuse(f"expects text, not {type(value).__name__}")
-        if problem := text_problem(value):
-            raise self.refuse(problem)
-        if len(value) * 4 > MAX_TEXT_BYTES and len(value.encode()) > MAX_TEXT_BYTES:
+        text = self.text(value)
+        if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
             raise self.refuse(f"is longer than {MAX_TEXT_BYTES} bytes")
-        return value
+        return text
 
 
 class TextList(CheckedType[list[str]]):
