@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable
@@ -12,13 +11,12 @@ from sqlalchemy import CursorResult, Executable
 from devmentor_models.auth import queries
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.arguments import whole_number
+from devmentor_models.kit.batches import MAX_BATCH
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.kit.types import LongText
 
-E = TypeVar("E", bound=StrEnum)
-
 MAX_LIFETIME = timedelta(days=3660)
-MAX_BATCH = 10_000
 _PASSWORD_HASH = cast("LongText", queries.USERS.c.password_hash.type)
 
 
@@ -56,7 +54,13 @@ class AsyncAuthRepository(AsyncRepository):
 
     async def _purge(self, statement: Executable, *, batch: int, kept: timedelta) -> int:
         """Run a bounded deletion; return how many rows went."""
-        result = await self._execute(statement, {"p_batch": check_batch(batch), "p_kept": kept})
+        result = await self._execute(
+            statement,
+            {
+                "batch": whole_number("batch", batch, at_least=1, at_most=MAX_BATCH),
+                "p_kept": kept,
+            },
+        )
         return cast("CursorResult[Any]", result).rowcount
 
 
@@ -74,23 +78,8 @@ def check_token(token: object) -> str:
     return token
 
 
-def check_batch(batch: int) -> int:
-    """Return ``batch``, or raise `InvalidValue` unless it is 1 to 10,000."""
-    if type(batch) is not int or not 1 <= batch <= MAX_BATCH:
-        raise InvalidValue("batch", f"must be a whole number from 1 to {MAX_BATCH}")
-    return batch
-
-
 def check_password_hash(value: object) -> str:
     """Return ``value``, or raise `InvalidValue` unless it is text that can be stored, and not empty."""
     if value == "":
         raise InvalidValue("auth.users.password_hash", "is empty")
     return _PASSWORD_HASH.check(value)
-
-
-def check_member(kind: type[E], value: object, field: str) -> E:
-    """Return ``value`` as a member of a closed set, or raise `InvalidValue`."""
-    try:
-        return kind(str(value))
-    except ValueError:
-        raise InvalidValue(field, f"is none of {', '.join(kind)}") from None

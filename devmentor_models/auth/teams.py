@@ -6,11 +6,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from devmentor_models.auth import queries
-from devmentor_models.auth.base import AuthRepository, check_member
+from devmentor_models.auth.base import AuthRepository
 from devmentor_models.auth.enums import TeamRole
 from devmentor_models.auth.models import Team, TeamMember
 from devmentor_models.auth.queries import parameters
 from devmentor_models.errors import NotFound
+from devmentor_models.kit.arguments import member
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 
@@ -72,10 +73,10 @@ class TeamRepository(AuthRepository):
             "user_id": self.user_id,
             "team_id": team_id,
             "member_id": member_id,
-            "role": check_member(TeamRole, role, "role"),
+            "role": member("role", TeamRole, role),
         }
-        member: TeamMember = (self._execute(queries.ADD_MEMBER, values)).scalar_one()
-        return member
+        added: TeamMember = (self._execute(queries.ADD_MEMBER, values)).scalar_one()
+        return added
 
     def remove_member(self, team_id: UUID, member_id: UUID) -> None:
         """Take a user out of a team.

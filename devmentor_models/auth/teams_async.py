@@ -5,11 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from devmentor_models.auth import queries
-from devmentor_models.auth.base_async import AsyncAuthRepository, check_member
+from devmentor_models.auth.base_async import AsyncAuthRepository
 from devmentor_models.auth.enums import TeamRole
 from devmentor_models.auth.models import Team, TeamMember
 from devmentor_models.auth.queries import parameters
 from devmentor_models.errors import NotFound
+from devmentor_models.kit.arguments import member
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 
@@ -73,10 +74,10 @@ class AsyncTeamRepository(AsyncAuthRepository):
             "user_id": self.user_id,
             "team_id": team_id,
             "member_id": member_id,
-            "role": check_member(TeamRole, role, "role"),
+            "role": member("role", TeamRole, role),
         }
-        member: TeamMember = (await self._execute(queries.ADD_MEMBER, values)).scalar_one()
-        return member
+        added: TeamMember = (await self._execute(queries.ADD_MEMBER, values)).scalar_one()
+        return added
 
     async def remove_member(self, team_id: UUID, member_id: UUID) -> None:
         """Take a user out of a team.

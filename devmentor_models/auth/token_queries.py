@@ -14,13 +14,11 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Delete,
-    Integer,
     Interval,
     Select,
     Table,
     Update,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -33,6 +31,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import EmailVerification, PasswordReset, User, UserSession
 from devmentor_models.auth.queries import USERS, audit_line, parameter
+from devmentor_models.kit.batches import delete_batch
 
 SESSIONS = cast("Table", UserSession.__table__)
 RESETS = cast("Table", PasswordReset.__table__)
@@ -189,22 +188,15 @@ def active_sessions(user_id: object) -> Select[UserSession]:
     return select(UserSession).where(UserSession.user_id == user_id, _IS_LIVE)
 
 
-def _purge(table: Table) -> Delete:
-    """Delete at most ``batch`` rows that expired more than ``kept`` ago, skipping locked ones."""
-    expired = (
-        select(table.c.id)
-        .where(table.c.expires_at < func.now() - bindparam("p_kept", type_=Interval()))
-        .limit(bindparam("p_batch", type_=Integer()))
-        .with_for_update(skip_locked=True)
-        # A CTE is evaluated once; a plain subquery with LIMIT might be evaluated again, and delete more.
-        .cte("expired")
-    )
-    return delete(table).where(table.c.id.in_(select(expired.c.id)))
+def _purge(model: type[UserSession | PasswordReset | EmailVerification]) -> Delete:
+    """Delete at most ``batch`` rows that expired more than ``kept`` ago."""
+    outdated = model.expires_at < func.now() - bindparam("p_kept", type_=Interval())
+    return delete_batch(model, outdated, oldest_by=model.expires_at)
 
 
-PURGE_SESSIONS = _purge(SESSIONS)
-PURGE_RESETS = _purge(RESETS)
-PURGE_VERIFICATIONS = _purge(VERIFICATIONS)
+PURGE_SESSIONS = _purge(UserSession)
+PURGE_RESETS = _purge(PasswordReset)
+PURGE_VERIFICATIONS = _purge(EmailVerification)
 
 
 def _issue(table: Table, event: AuditEvent | None) -> Select[Any]:

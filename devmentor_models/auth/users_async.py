@@ -14,7 +14,6 @@ from devmentor_models.auth import queries, token_queries
 from devmentor_models.auth.base_async import (
     AsyncAuthRepository,
     check_lifetime,
-    check_member,
     check_password_hash,
 )
 from devmentor_models.auth.enums import AuditEvent, UserRole
@@ -23,12 +22,13 @@ from devmentor_models.auth.personal_data_async import AsyncPersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens_async import VERIFICATION_LIFETIME, AsyncEmailVerificationRepository
 from devmentor_models.auth.values import IssuedToken, Registration
+from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.kit.plain import column_check
 from devmentor_models.kit.session import translated
 from devmentor_models.kit.tokens import digest, new_token
-from devmentor_models.kit.types import CheckedType
 
 
 class AsyncUserRepository(AsyncAuthRepository):
@@ -110,7 +110,7 @@ class AsyncUserRepository(AsyncAuthRepository):
             username=username,
             password_hash=check_password_hash(password_hash),
             full_name=full_name,
-            role=check_member(UserRole, role, "role"),
+            role=member("role", UserRole, role),
             extra=dict(extra or {}),
         )
         project: dict[str, Any] = {
@@ -216,7 +216,7 @@ class AsyncUserRepository(AsyncAuthRepository):
             NotFound: No such user is visible.
             InvalidValue: There is no such role.
         """
-        new = check_member(UserRole, role, "role")
+        new = member("role", UserRole, role)
         user = await self._locked(user_id)
         if user.role is not new:
             details = {"from": user.role, "to": new}
@@ -279,6 +279,6 @@ def _check(project: Mapping[str, Any]) -> None:
     """Check values of another domain's table before anything is sent."""
     columns = table_named("projects.projects").c
     for name, value in project.items():
-        kind = columns[name].type
-        if isinstance(kind, CheckedType):
-            kind.check(value)
+        check = column_check(columns[name])
+        if check is not None:
+            check(value)

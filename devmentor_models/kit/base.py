@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
@@ -22,12 +21,11 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, declared_attr, mapped_column
 
-from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.kit.plain import problem_finder
-from devmentor_models.kit.types import CheckedType, Timestamp
+from devmentor_models.kit.plain import column_check
+from devmentor_models.kit.types import Timestamp
 from devmentor_models.security.declarations import Security
 
 #: Our technical schema: helper functions and alembic_version. Nothing of ours lives in ``public``.
@@ -63,21 +61,25 @@ class Base(DeclarativeBase):
         return f"<{type(self).__name__} {self.__dict__.get('id', '?')}>"
 
 
+def _key(*, insert_sentinel: bool = False) -> MappedColumn[UUID]:
+    return mapped_column(
+        primary_key=True,
+        default=uuid7,
+        server_default=text(f"{TECHNICAL_SCHEMA}.uuidv7()"),
+        insert_sentinel=insert_sentinel,
+        comment="Time-ordered UUIDv7, made by the client or by default by the server",
+        sort_order=-100,
+    )
+
+
 class Record(Base):
     """A row with a time-ordered UUID key and its time of creation."""
 
     __abstract__ = True
 
-    id: Mapped[UUID] = mapped_column(
-        primary_key=True,
-        default=uuid7,
-        server_default=text(f"{TECHNICAL_SCHEMA}.uuidv7()"),
-        # Beside a server default SQLAlchemy takes no key for one that can sort RETURNING rows, and inserts
-        # many rows one by one; ours is always made by the client.
-        insert_sentinel=True,
-        comment="Time-ordered UUIDv7, made by the client or by default by the server",
-        sort_order=-100,
-    )
+    # Beside a server default SQLAlchemy takes no key for one that can sort RETURNING rows, and inserts many
+    # rows one by one; ours is always made by the client.
+    id: Mapped[UUID] = _key(insert_sentinel=True)
     created_at: Mapped[datetime] = mapped_column(
         Timestamp(), server_default=func.now(), comment="When the row was inserted", sort_order=100
     )
@@ -117,13 +119,7 @@ class PartitionedRecord(Base):
 
     __abstract__ = True
 
-    id: Mapped[UUID] = mapped_column(
-        primary_key=True,
-        default=uuid7,
-        server_default=text(f"{TECHNICAL_SCHEMA}.uuidv7()"),
-        comment="Time-ordered UUIDv7, made by the client or by default by the server",
-        sort_order=-100,
-    )
+    id: Mapped[UUID] = _key()
     created_at: Mapped[datetime] = mapped_column(
         Timestamp(),
         primary_key=True,
@@ -183,31 +179,13 @@ def table_named(name: str) -> Table:
 def _check_on_assignment(cls: type[Base], key: str, attribute: Any) -> None:
     """Check values where they are assigned, so that none enters a unit of work."""
     columns: list[Column[Any]] = getattr(attribute.property, "columns", [])
-    check = _check_of(columns[0]) if columns else None
+    check = column_check(columns[0]) if columns else None
     if check is None:
         return
 
     @event.listens_for(attribute, "set", retval=True)
     def set_checked(instance: Base, value: Any, old: Any, initiator: Any) -> Any:
         return value if value is None or isinstance(value, ClauseElement) else check(value)
-
-
-def _check_of(column: Column[Any]) -> Callable[[Any], Any] | None:
-    """Return the function that checks a value for ``column`` and returns what to keep."""
-    if isinstance(column.type, CheckedType):
-        return column.type.check
-    find_problem = problem_finder(column)
-    if find_problem is None:
-        return None
-    # Enums are kept as members, whichever way they were written.
-    convert = getattr(column.type, "enum_class", None) or (lambda value: value)
-
-    def check(value: Any) -> Any:
-        if problem := find_problem(value):
-            raise InvalidValue(f"{column.table.fullname}.{column.name}", problem)
-        return convert(value)
-
-    return check
 
 
 __all__ = [

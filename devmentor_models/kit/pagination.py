@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.arguments import whole_number
 
 T = TypeVar("T")
 
@@ -50,9 +51,7 @@ class Count:
 
 def check_limit(limit: int) -> int:
     """Return ``limit``, or raise `InvalidValue` unless it is 1 to 500."""
-    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidValue("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
-    return limit
+    return whole_number("limit", limit, at_least=1, at_most=MAX_LIMIT)
 
 
 def after(

@@ -1,13 +1,17 @@
-"""Checks for columns of SQLAlchemy's own types, so that they too refuse bad values by name."""
+"""The check of any column: its type's own, or for SQLAlchemy's plain types one that refuses by name too."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Boolean, Column, Enum, Float, Integer, SmallInteger, Uuid
+
+from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.types import CheckedType
 
 Problem = str | None
 
@@ -27,6 +31,28 @@ def problem_finder(column: Column[Any]) -> Callable[[Any], Problem] | None:
     if isinstance(kind, Uuid):
         return lambda value: None if isinstance(value, UUID) else _expects("a UUID", value)
     return None
+
+
+@cache
+def column_check(column: Column[Any]) -> Callable[[Any], Any] | None:
+    """Return the function that checks a value for ``column`` and returns what to keep; None: all is allowed.
+
+    The function raises `InvalidValue` with the column's name. None, SQL's NULL, is not for it.
+    """
+    if isinstance(column.type, CheckedType):
+        return column.type.check
+    find_problem = problem_finder(column)
+    if find_problem is None:
+        return None
+    # Enums are kept as members, whichever way they were written.
+    convert = getattr(column.type, "enum_class", None) or (lambda value: value)
+
+    def check(value: Any) -> Any:
+        if problem := find_problem(value):
+            raise InvalidValue(f"{column.table.fullname}.{column.name}", problem)
+        return convert(value)
+
+    return check
 
 
 def _expects(what: str, value: Any) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from devmentor_models.errors import InvalidValue
@@ -13,18 +12,8 @@ from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.types import text_problem
 from devmentor_models.memory.enums import SearchMode
 
-E = TypeVar("E", bound=StrEnum)
-
 MAX_QUERY_CHARACTERS = 2000
 MAX_RELATED = 20
-
-
-def member(field: str, enum: type[E], value: Any) -> E:
-    """Return ``value`` as a member of ``enum``, or raise `InvalidValue`."""
-    try:
-        return enum(value)
-    except ValueError:
-        raise InvalidValue(field, f"is none of: {', '.join(enum)}") from None
 
 
 def optional_key(field: str, value: Any) -> UUID | None:

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import Executable
 
 from devmentor_models.errors import NotFound, TransactionConflict
-from devmentor_models.kit.arguments import moment
+from devmentor_models.kit.arguments import member, moment
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
-from devmentor_models.memory.checks import member, optional_key
+from devmentor_models.memory.checks import optional_key
 from devmentor_models.memory.embedding_models import ModelLookup
 from devmentor_models.memory.enums import DocumentSource, OutboxOperation, TextLanguage
 from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from devmentor_models.kit.arguments import moment, whole_number
+from devmentor_models.kit.arguments import member, moment, whole_number
 from devmentor_models.kit.pagination import check_limit
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
-from devmentor_models.memory.checks import check_search, member, mode_of, optional_key
+from devmentor_models.memory.checks import check_search, mode_of, optional_key
 from devmentor_models.memory.embedding_models import ModelLookup
 from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
 from devmentor_models.memory.ingest import check_vector

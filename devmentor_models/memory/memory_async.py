@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from devmentor_models.kit.arguments import moment, whole_number
+from devmentor_models.kit.arguments import member, moment, whole_number
 from devmentor_models.kit.pagination import check_limit
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.memory import queries
-from devmentor_models.memory.checks import check_search, member, mode_of, optional_key
+from devmentor_models.memory.checks import check_search, mode_of, optional_key
 from devmentor_models.memory.embedding_models_async import AsyncModelLookup
 from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
 from devmentor_models.memory.ingest import check_vector

@@ -10,13 +10,14 @@ from uuid import UUID
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
 from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import ProjectFile, ProjectFileVersion, StorageOrphan
 from devmentor_models.projects.results import StorageKey
 from devmentor_models.projects.shared import ProjectsRepository
-from devmentor_models.projects.values import MAX_BIGINT, built, check_amount
+from devmentor_models.projects.values import MAX_BIGINT, built
 
 
 class FileRepository(ProjectsRepository):
@@ -82,7 +83,7 @@ class FileRepository(ProjectsRepository):
             NotFound: The user has no such file.
             InvalidValue: A value does not fit.
         """
-        check_amount("size_bytes", size_bytes, least=0, most=MAX_BIGINT)
+        whole_number("size_bytes", size_bytes, at_most=MAX_BIGINT)
         content = {"storage_bucket": storage_bucket, "storage_key": storage_key, "sha256": sha256}
         version = built(ProjectFileVersion, {"user_id": self.user_id, "size_bytes": size_bytes, **content})
         file = self._own(queries.FILE_LOCKED, file_id, "file")

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from devmentor_models.errors import InsufficientCredits, InvalidValue
+from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
@@ -21,7 +22,7 @@ from devmentor_models.projects.plans import Plan, TaskPlan
 from devmentor_models.projects.results import PlannedProject, RankedProject
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.slugs import check_slug, slug_of
-from devmentor_models.projects.values import built, check_amount, check_names, check_values
+from devmentor_models.projects.values import built, check_names, check_values
 
 FIRST_GRANT = "first grant"
 
@@ -222,14 +223,14 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             InsufficientCredits: There are fewer credits; nothing was spent.
             InvalidValue: ``amount`` is no positive whole number, or the key was used for another change.
         """
-        check_amount("amount", amount)
+        whole_number("amount", amount, at_least=1)
         return await self._move(ActivityAction.CREDITS_SPENT, project_id, -amount, reason, idempotency_key)
 
     async def grant_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
     ) -> CreditEntry:
         """Add credits to a project; arguments and errors as for `spend_credits` (S8)."""
-        check_amount("amount", amount)
+        whole_number("amount", amount, at_least=1)
         return await self._move(ActivityAction.CREDITS_GRANTED, project_id, amount, reason, idempotency_key)
 
     async def credit_history(
@@ -267,7 +268,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             "embedding": embedding,
             "model_id": model_id,
             "age": within,
-            "more_than": check_amount("more_than", more_than, least=0),
+            "more_than": whole_number("more_than", more_than),
             "limit": check_limit(limit),
         }
         rows = (await self._execute(queries.ranked_by_activity(), parameters)).mappings()
@@ -290,7 +291,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         values: dict[str, Any] = {"tags": (), "settings": {}, "credits": 0, **options}
         values |= {"id": project_id, "user_id": self.user_id, "name": name, "template_id": template_id}
         slug = values.pop("slug", None)
-        check_amount("credits", values["credits"], least=0)
+        whole_number("credits", values["credits"])
         check_values(Project, values)
         if slug is None:
             project = await self._insert_with_slug(Project, values, slug_of(name))

@@ -10,11 +10,10 @@ from sqlalchemy import Enum, inspect
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.kit.types import CheckedType
+from devmentor_models.kit.plain import column_check
 
 M = TypeVar("M", bound=Base)
 
-MAX_INTEGER = 2**31 - 1
 MAX_BIGINT = 2**63 - 1
 
 
@@ -33,12 +32,10 @@ def check_values(model: type[Base], values: Mapping[str, Any]) -> None:
         if value is None:
             if not column.nullable:
                 raise InvalidValue(field, "is required")
-        elif isinstance(column.type, CheckedType):
-            column.type.check(value)
-        elif isinstance(column.type, Enum):
-            expected = column.type.enum_class
-            if expected is not None and not isinstance(value, expected):
-                raise InvalidValue(field, f"expects a {expected.__name__}")
+        elif isinstance(column.type, Enum) and not isinstance(value, column.type.enum_class or str):
+            raise InvalidValue(field, f"expects a {(column.type.enum_class or str).__name__}")
+        elif check := column_check(column):
+            check(value)
 
 
 def built(model: type[M], values: Mapping[str, Any]) -> M:
@@ -73,10 +70,3 @@ def change(entity: Base, values: Mapping[str, Any]) -> list[str]:
     for name, value in values.items():
         setattr(entity, name, value)
     return sorted(name for name, value in before.items() if getattr(entity, name) != value)
-
-
-def check_amount(field: str, amount: int, *, least: int = 1, most: int = MAX_INTEGER) -> int:
-    """Return a whole number, or raise `InvalidValue` unless it is ``least`` to ``most``."""
-    if type(amount) is not int or not least <= amount <= most:
-        raise InvalidValue(field, f"must be a whole number from {least} to {most}")
-    return amount
