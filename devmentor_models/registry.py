@@ -5,6 +5,7 @@ from __future__ import annotations
 from devmentor_models.ai import models as ai
 from devmentor_models.auth import models as auth
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
+from devmentor_models.kit.functions import declare_functions, declare_touch_triggers
 from devmentor_models.learning import models as learning
 from devmentor_models.memory import models as memory
 from devmentor_models.projects import models as projects
@@ -13,5 +14,8 @@ from devmentor_models.projects import models as projects
 SCHEMAS = ("auth", "projects", "ai", "memory", "learning")
 
 target_metadata = Base.metadata
+
+declare_functions()
+declare_touch_triggers()
 
 __all__ = ["SCHEMAS", "TECHNICAL_SCHEMA", "ai", "auth", "learning", "memory", "projects", "target_metadata"]

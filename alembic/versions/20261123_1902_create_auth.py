@@ -211,7 +211,7 @@ def upgrade() -> None:
             nullable=False,
             comment="Optimistic lock, counted up by trigger",
         ),
-        sa.CheckConstraint("email LIKE '_%%@_%%'", name=op.f("ck_users_email_has_at")),
+        sa.CheckConstraint("email LIKE '_%@_%'", name=op.f("ck_users_email_has_at")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email_key", name=op.f("uq_users_email_key")),
         sa.UniqueConstraint("username_key", name=op.f("uq_users_username_key")),

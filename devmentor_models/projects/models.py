@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from devmentor_models.kit.base import (
     LIVE,
+    Base,
     MutableRecord,
     PartitionedRecord,
     Record,
@@ -23,6 +24,7 @@ from devmentor_models.kit.base import (
     pg_enum,
     tenant_fk,
 )
+from devmentor_models.kit.objects import declare, function, statement, trigger
 from devmentor_models.kit.types import (
     CalendarDate,
     Json,
@@ -426,3 +428,28 @@ class StorageOrphan(Record):
 
     storage_bucket: Mapped[str] = mapped_column(Varchar(63), comment="Bucket of MinIO or S3")
     storage_key: Mapped[str] = mapped_column(Varchar(1024), comment="Key in the bucket")
+
+
+# Storage keys outlive their rows. SECURITY DEFINER: whoever erases a user may not write to this table.
+declare(
+    Base.metadata,
+    function(
+        """
+CREATE FUNCTION projects.remember_storage_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO projects.storage_orphans (storage_bucket, storage_key)
+    VALUES (OLD.storage_bucket, OLD.storage_key)
+    ON CONFLICT (storage_bucket, storage_key) DO NOTHING;
+    RETURN NULL;
+END $$
+"""
+    ),
+    trigger(
+        "remember_storage_key",
+        "projects.project_file_versions",
+        "AFTER DELETE",
+        "projects.remember_storage_key()",
+    ),
+    statement("REVOKE EXECUTE ON FUNCTION projects.remember_storage_key() FROM PUBLIC", needs_tables=False),
+)

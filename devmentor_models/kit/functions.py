@@ -1,0 +1,107 @@
+"""The functions and the row trigger that every schema stands on, declared as the models' own.
+
+They live in the technical schema. A revision has a copy of its own: it must not change with the library.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+
+from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, MutableRecord
+from devmentor_models.kit.objects import Extension, Schema, Statement, declare, function, trigger
+
+EXTENSIONS = ("btree_gist", "pg_trgm", "vector")
+
+# PostgreSQL 18 has uuidv7() itself. Before that: 48 bits of milliseconds in hexadecimal, the version, and
+# the digits of a random UUID behind its own version digit, which keep the variant bits right.
+_UUIDV7 = """
+DO $do$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        CREATE FUNCTION devmentor.uuidv7() RETURNS uuid
+            LANGUAGE sql VOLATILE PARALLEL SAFE
+            AS 'SELECT pg_catalog.uuidv7()';
+    ELSE
+        CREATE FUNCTION devmentor.uuidv7() RETURNS uuid
+            LANGUAGE sql VOLATILE PARALLEL SAFE
+            AS $fn$
+                SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+                    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+            $fn$;
+    END IF;
+END
+$do$
+"""
+
+# In the database rather than in the ORM, so that bulk statements and psql count too.
+_TOUCH = """
+CREATE FUNCTION devmentor.touch() RETURNS trigger LANGUAGE plpgsql AS $fn$
+BEGIN
+    NEW.updated_at := pg_catalog.now();
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$fn$
+"""
+
+_ENSURE_PARTITIONS = """
+CREATE FUNCTION devmentor.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
+LANGUAGE plpgsql AS $fn$
+DECLARE
+    parent record;
+    starts timestamptz;
+    partition text;
+BEGIN
+    FOR parent IN
+        SELECT n.nspname AS schema, c.relname AS name
+        FROM pg_partitioned_table p
+        JOIN pg_class c ON c.oid = p.partrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('auth', 'projects', 'memory', 'learning', 'ai') AND p.partstrat = 'r'
+        ORDER BY 1, 2
+    LOOP
+        FOR month IN 0 .. months_ahead LOOP
+            starts := date_trunc('month', now(), 'UTC') + make_interval(months => month);
+            partition := parent.name || to_char(starts AT TIME ZONE 'UTC', '_YYYY_MM');
+            CONTINUE WHEN to_regclass(format('%I.%I', parent.schema, partition)) IS NOT NULL;
+            EXECUTE format(
+                'CREATE TABLE %I.%I PARTITION OF %I.%I FOR VALUES FROM (%L) TO (%L)',
+                parent.schema, partition, parent.schema, parent.name,
+                starts, starts + interval '1 month'
+            );
+            RETURN NEXT parent.schema || '.' || partition;
+        END LOOP;
+    END LOOP;
+END
+$fn$
+"""
+
+
+def declare_functions() -> None:
+    """Declare the technical schema and its functions."""
+    declare(
+        Base.metadata,
+        Schema(TECHNICAL_SCHEMA),
+        *(Extension(name) for name in EXTENSIONS),
+        Statement(
+            _UUIDV7,
+            needs_tables=False,
+            target=f"FUNCTION {TECHNICAL_SCHEMA}.uuidv7()",
+            comment="Time-ordered UUIDv7, on every supported server",
+        ),
+        function(_TOUCH, comment="Keeps updated_at and version of a mutable row"),
+        function(
+            _ENSURE_PARTITIONS,
+            arguments="integer",
+            comment="Creates missing monthly partitions, from this month on; returns the new ones",
+        ),
+    )
+
+
+def declare_touch_triggers() -> None:
+    """Declare the trigger that keeps ``updated_at`` and ``version`` of every table of mutable rows."""
+    for mapper in Base.registry.mappers:
+        table = mapper.local_table
+        if issubclass(mapper.class_, MutableRecord) and isinstance(table, Table):
+            called = f"{TECHNICAL_SCHEMA}.touch()"
+            declare(Base.metadata, trigger("touch", table.fullname, "BEFORE UPDATE", called))

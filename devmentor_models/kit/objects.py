@@ -1,0 +1,145 @@
+"""Database objects beside tables, declared as values next to what they belong to.
+
+``declare(Base.metadata, function("CREATE FUNCTION …"))`` makes an object part of the schema: autogenerate and
+``devmentor-db check`` then see when it changes. SQL is PostgreSQL's own, so there is nothing it cannot say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import MetaData
+
+_INFO = "devmentor objects"
+_FUNCTION = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s+([^\s(]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A schema; those of tables need no declaration.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension.
+
+    Attributes:
+        name: As CREATE EXTENSION takes it.
+        required: False: it may be there (a DBA's tool), but nothing of ours needs it.
+    """
+
+    name: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of the server.
+
+    Attributes:
+        name: Its name.
+        login: Whether one may connect as it.
+        member_of: The roles whose privileges it has.
+        settings: What its sessions start with, such as ``{"statement_timeout": "30s"}``.
+        bypass_rls: Whether row security does not apply to it.
+    """
+
+    name: str
+    login: bool = False
+    member_of: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    bypass_rls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An object, by the statement that creates it.
+
+    Attributes:
+        sql: The whole statement.
+        needs_tables: It is created after the tables; what their defaults or checks call comes before.
+        target: How COMMENT ON names the object.
+        comment: What it is for.
+    """
+
+    sql: str
+    needs_tables: bool = True
+    target: str = ""
+    comment: str | None = None
+
+
+Declared = Extension | Role | Schema | Statement
+
+
+def declare(metadata: MetaData, *objects: Declared) -> None:
+    """Make objects part of the schema of ``metadata``."""
+    metadata.info.setdefault(_INFO, []).extend(objects)
+
+
+def declared(metadata: MetaData) -> list[Declared]:
+    """Return the objects that were declared, each once."""
+    return list(dict.fromkeys(metadata.info.get(_INFO, [])))
+
+
+def function(sql: str, *, comment: str | None = None, arguments: str = "", needs_tables: bool = False) -> Statement:
+    """Declare a function or procedure by its CREATE statement.
+
+    Args:
+        sql: ``CREATE FUNCTION schema.name(…) …``.
+        comment: What it is for.
+        arguments: Its argument types, for the comment.
+        needs_tables: Its signature or its SQL body refers to tables.
+
+    >>> function("CREATE FUNCTION devmentor.touch() RETURNS trigger …", comment="Keeps versions").target
+    'FUNCTION devmentor.touch()'
+    """
+    found = _FUNCTION.match(sql)
+    if found is None:
+        raise ValueError("function: the statement does not begin with CREATE FUNCTION or CREATE PROCEDURE")
+    target = f"{found[1].upper()} {found[2]}({arguments})"
+    return Statement(sql, needs_tables=needs_tables, target=target, comment=comment)
+
+
+def trigger(name: str, table: str, event: str, function: str) -> Statement:
+    """Declare a row trigger.
+
+    Args:
+        name: Its name.
+        table: ``schema.table``.
+        event: When: ``BEFORE UPDATE``.
+        function: What it calls: ``devmentor.touch()``.
+
+    >>> trigger("touch", "auth.users", "BEFORE UPDATE", "devmentor.touch()").sql
+    'CREATE TRIGGER touch BEFORE UPDATE ON auth.users FOR EACH ROW EXECUTE FUNCTION devmentor.touch()'
+    """
+    return Statement(f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}")
+
+
+def view(name: str, query: str, *, materialized: bool = False, security_invoker: bool = True) -> Statement:
+    """Declare a view; unless told otherwise it shows a reader only what the reader may see.
+
+    >>> view("auth.names", "SELECT username FROM auth.users").sql
+    'CREATE VIEW auth.names WITH (security_invoker=true) AS SELECT username FROM auth.users'
+    """
+    if materialized:
+        return Statement(f"CREATE MATERIALIZED VIEW {name} AS {query}")
+    options = " WITH (security_invoker=true)" if security_invoker else ""
+    return Statement(f"CREATE VIEW {name}{options} AS {query}")
+
+
+def statement(sql: str, *, needs_tables: bool = True) -> Statement:
+    """Declare anything else by its statement: a policy, a grant, a statistics object, a publication."""
+    return Statement(sql, needs_tables=needs_tables)
+
+
+def names(objects: Sequence[Declared], kind: type[Extension | Role]) -> list[str]:
+    """Return the names of the declared extensions or roles."""
+    return [item.name for item in objects if isinstance(item, kind)]

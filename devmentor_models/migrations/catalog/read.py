@@ -1,0 +1,139 @@
+"""Read a database's catalogs into a `Snapshot`, without locking or writing anything."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from devmentor_models.migrations.catalog.item import Item, Key, Snapshot
+from devmentor_models.migrations.catalog.queries import ALIASES, DEPENDENCIES, KINDS
+from devmentor_models.migrations.identifiers import qualified, quoted
+
+Address = tuple[int, int, int]
+
+#: What may be owned, commented on or granted, as SQL calls it.
+SQL_KINDS = {
+    "schema": "SCHEMA",
+    "enum": "TYPE",
+    "composite": "TYPE",
+    "domain": "DOMAIN",
+    "collation": "COLLATION",
+    "sequence": "SEQUENCE",
+    "function": "FUNCTION",
+    "table": "TABLE",
+    "view": "VIEW",
+    "materialized_view": "MATERIALIZED VIEW",
+    "index": "INDEX",
+    "constraint": "CONSTRAINT",
+    "trigger": "TRIGGER",
+    "policy": "POLICY",
+    "rule": "RULE",
+    "statistics": "STATISTICS",
+    "publication": "PUBLICATION",
+    "event_trigger": "EVENT TRIGGER",
+}
+#: What PUBLIC may do with a new object unless that is revoked.
+PUBLIC_DEFAULTS = {"function": {"EXECUTE"}, "enum": {"USAGE"}, "composite": {"USAGE"}, "domain": {"USAGE"}}
+RELATIONS = ("table", "view", "materialized_view")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a database is ours.
+
+    Attributes:
+        schemas: The schemas to read.
+        ignored: Tables that are left out, as ``schema.table``: those that the migrations keep for themselves.
+        owner: Who ought to own everything; None for whoever owns the most.
+    """
+
+    schemas: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    owner: str | None = None
+
+
+def read(connection: Connection, scope: Scope) -> Snapshot:
+    """Read everything in scope, in the transaction of ``connection``, whose search_path stays what it was."""
+    before = connection.scalar(text("SELECT current_setting('search_path')"))
+    _search_path(connection, "")
+    parameters = {"schemas": list(scope.schemas), "ignored": list(scope.ignored)}
+    items: dict[Key, Item] = {}
+    addresses: dict[Address, Key] = {}
+    for kind, query in KINDS.items():
+        for row in connection.execute(text(query), parameters):
+            schema, table, name, *address, state, comment, owner, privileges = row
+            key = Key(kind, schema, table, name)
+            items[key] = Item(key, {name: value for name, value in state.items() if value is not None})
+            addresses[address[0], address[1], address[2]] = key
+            for attached in _attached(key, state, comment, owner, privileges, scope):
+                items[attached.key] = attached
+    edges = connection.execute(text(DEPENDENCIES)).all()
+    aliases = connection.execute(text(ALIASES)).all()
+    _search_path(connection, str(before))
+    return _with_requirements(items, _resolved(addresses, aliases), edges)
+
+
+def _search_path(connection: Connection, value: str) -> None:
+    connection.execute(text("SELECT set_config('search_path', :value, true)"), {"value": value})
+
+
+def described(key: Key, state: dict[str, Any]) -> str:
+    """Return how COMMENT ON and GRANT name an object: ``TRIGGER touch ON auth.users``."""
+    kind = str(state.get("routine") or SQL_KINDS[key.kind])
+    if key.kind == "index":
+        return f"{kind} {qualified(key.schema, key.name)}"
+    return f"{kind} {key.sql}" + (f" ON {key.table_sql}" if key.table else "")
+
+
+def _attached(
+    key: Key, state: dict[str, Any], comment: str | None, owner: str | None, privileges: Any, scope: Scope
+) -> Iterator[Item]:
+    """Yield an object's comment, owner and privileges as parts of their own."""
+    needs = frozenset({key})
+    if comment is not None:
+        yield Item(Key("comment", key.schema, described(key, state), ""), {"text": comment}, needs)
+    if owner and scope.owner and owner != quoted(scope.owner) and key.kind != "column":
+        yield Item(Key("owner", key.schema, described(key, state), ""), {"role": owner, "expected": scope.owner}, needs)
+    granted: dict[str, dict[str, bool]] = defaultdict(dict)
+    for grantee, privilege, grantable in privileges or ():
+        granted[grantee][privilege] = grantable
+    if key.kind in PUBLIC_DEFAULTS:
+        granted.setdefault("PUBLIC", {})  # so that its absence is seen, too
+    what = f"COLUMN {key.table_sql}.{key.sql}" if key.kind == "column" else ""
+    for grantee, given in granted.items():
+        target = what or described(key, state).replace("MATERIALIZED VIEW ", "TABLE ").replace("VIEW ", "TABLE ")
+        facts = {"privileges": given, "of": key.kind}
+        yield Item(Key("grant", key.schema, target.replace("DOMAIN ", "TYPE "), grantee), facts, needs)
+
+
+def _resolved(addresses: dict[Address, Key], aliases: Any) -> dict[Address, Key]:
+    """Add the addresses of what stands for another object; twice, for the array type of a row type."""
+    for _ in range(2):
+        for catalog, oid, part, *target in aliases:
+            if (key := addresses.get((target[0], target[1], target[2]))) is not None:
+                addresses.setdefault((catalog, oid, part), key)
+    return addresses
+
+
+def _with_requirements(items: dict[Key, Item], addresses: dict[Address, Key], edges: Any) -> Snapshot:
+    """Return the snapshot with what each part requires: as PostgreSQL records it, and its table and schema."""
+    requires: dict[Key, set[Key]] = defaultdict(set)
+    for catalog, oid, part, *target in edges:
+        needy = addresses.get((catalog, oid, part)) or addresses.get((catalog, oid, 0))
+        needed = addresses.get((target[0], target[1], target[2])) or addresses.get((target[0], target[1], 0))
+        if needy and needed and needy != needed:
+            requires[needy].add(needed)
+    for key, item in items.items():
+        requires[key] |= item.requires
+        if key.kind in {"comment", "grant", "owner"}:
+            continue
+        if key.table:
+            relations = (Key(kind, key.schema, "", key.table) for kind in RELATIONS)
+            requires[key] |= {relation for relation in relations if relation in items}
+        if (schema := Key("schema", "", "", key.schema)) in items:
+            requires[key].add(schema)
+    return Snapshot({key: Item(key, item.state, frozenset(requires[key])) for key, item in items.items()})

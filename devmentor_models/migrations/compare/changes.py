@@ -1,0 +1,92 @@
+"""One difference between two databases, and the operations that remove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from alembic.operations.ops import MigrateOperation
+
+from devmentor_models.migrations.catalog import Item, Key
+
+
+class Step(StrEnum):
+    """What happens to a part."""
+
+    DROP = "drop"
+    ALTER = "alter"
+    CREATE = "create"
+    RENAME = "rename"
+
+
+class Breaks(StrEnum):
+    """What must be taken away for the time of an alteration."""
+
+    NOTHING = "nothing"
+    #: What PostgreSQL does not rebuild when a column's type changes: views, policies, triggers, generated columns.
+    COMPILED = "compiled"
+    #: Whatever refers to it, columns excepted.
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """How a part becomes what it should be without being dropped."""
+
+    operations: list[MigrateOperation]
+    breaks: Breaks = Breaks.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step towards the desired schema.
+
+    Attributes:
+        step: What happens.
+        key: To what.
+        old: The part as the database has it.
+        new: The part as the models have it.
+        operations: How.
+        because: True where it only makes way for another change, and comes back.
+    """
+
+    step: Step
+    key: Key
+    old: Item | None
+    new: Item | None
+    operations: list[MigrateOperation] = field(compare=False)
+    because: bool = False
+
+    def __str__(self) -> str:
+        """Say what differs, in one line."""
+        title = self.key.title
+        if self.step is Step.RENAME:
+            return f"{title}: still has its old name in the database"
+        if self.new is None and self.key.kind == "partition" and self.old is not None:
+            facts = ", ".join(name for name in self.old.state if name != "parent")
+            return f"partition {self.key.table_sql}: differs from {self.old['parent']} in {facts}"
+        if self.old is None:
+            return f"{title}: is missing in the database"
+        if self.new is None:
+            return f"{title}: is in the database but not in the models"
+        names = sorted({*self.old.state, *self.new.state} - UNCOMPARED)
+        facts = [
+            f"{name.replace('_', ' ')} is {_short(self.old[name])} in the database, {_short(self.new[name])} in the models"
+            for name in names
+            if self.old[name] != self.new[name]
+        ]
+        return f"{title}: {'; '.join(facts)}"
+
+
+#: Facts that are read but never make a difference: columns stand in the order in which they came.
+UNCOMPARED = frozenset({"position", "of"})
+_LONGEST = 160
+
+
+def _short(value: object) -> str:
+    """Return a value for a line, its middle left out where it is long."""
+    if value is None:
+        return "absent"
+    written = " ".join(str(value).split())
+    half = _LONGEST // 2
+    return written if len(written) <= _LONGEST else f"{written[:half]} … {written[-half:]}"

@@ -1,0 +1,458 @@
+"""How each kind of part is created and altered; dropping is creating, reversed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alembic.operations.ops import MigrateOperation
+
+from devmentor_models.migrations.catalog import Item, Key, Snapshot
+from devmentor_models.migrations.compare import columns, tables
+from devmentor_models.migrations.compare.changes import Alteration, Breaks
+from devmentor_models.migrations.compare.columns import table_name
+from devmentor_models.migrations.identifiers import literal, quoted
+from devmentor_models.migrations.operations import NamedOperation, call
+
+Operations = list[MigrateOperation]
+
+
+def create(item: Item, snapshot: Snapshot) -> Operations:
+    """Return how a part is created in a database like that of ``snapshot``."""
+    kind = item.key.kind
+    if kind == "column":
+        return columns.add(item, snapshot)
+    return _CREATE[kind](item)
+
+
+def drop(item: Item, snapshot: Snapshot) -> Operations:
+    """Return how a part is dropped, and created again on the way back."""
+    return [operation.reverse() for operation in reversed(create(item, snapshot))]
+
+
+def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration | None:
+    """Return how a part becomes what it should be; None where it has to be made anew."""
+    kind = new.key.kind
+    if kind == "column":
+        return columns.alter(old, new, live, desired)
+    if kind == "enum":
+        return _alter_enum(old, new, live, desired)
+    if kind in _ALTER:
+        return _ALTER[kind](old, new)
+    return None
+
+
+def _dotted(key: Key) -> str:
+    return f"{key.schema}.{key.name}" if key.schema else key.name
+
+
+def _pair(there: NamedOperation, back: NamedOperation) -> Alteration:
+    there.undo = back
+    return Alteration([there])
+
+
+def _simple(verb: str, drop_verb: str, *facts: str) -> Callable[[Item], Operations]:
+    """Return the creator of what needs its name and some facts."""
+
+    def make(item: Item) -> Operations:
+        name = _dotted(item.key)
+        return [call(verb, name, *(item[fact] for fact in facts), undo=call(drop_verb, name))]
+
+    return make
+
+
+def _function(item: Item) -> Operations:
+    routine = None if item["routine"] == "FUNCTION" else item["routine"]
+    undo = call("drop_function", item.key.sql, routine=routine)
+    definition = str(item["definition"]).replace("CREATE OR REPLACE ", "CREATE ", 1)
+    return [call("create_function", definition, undo=undo)]
+
+
+def _alter_function(old: Item, new: Item) -> Alteration | None:
+    if (old["result"], old["routine"]) != (new["result"], new["routine"]):
+        return None
+    return _pair(call("replace_function", new["definition"]), call("replace_function", old["definition"]))
+
+
+_TRIGGER_MODES = {"D": "DISABLE TRIGGER", "R": "ENABLE REPLICA TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "O": "ENABLE TRIGGER"}
+
+
+def _trigger_mode(item: Item) -> str:
+    return f"{_TRIGGER_MODES[item['enabled']]} {quoted(item.key.name)}"
+
+
+def _trigger(item: Item) -> Operations:
+    table = table_name(item.key)
+    undo = call("drop_trigger", item.key.name, table)
+    made: Operations = [call("create_trigger", item["definition"], undo=undo)]
+    if item["enabled"] != "O":
+        back = call("alter_table", table, f"ENABLE TRIGGER {quoted(item.key.name)}")
+        made.append(call("alter_table", table, _trigger_mode(item), undo=back))
+    return made
+
+
+def _alter_trigger(old: Item, new: Item) -> Alteration | None:
+    if old["definition"] != new["definition"]:
+        return None
+    table = table_name(new.key)
+    return _pair(call("alter_table", table, _trigger_mode(new)), call("alter_table", table, _trigger_mode(old)))
+
+
+def _view(verb: str) -> Callable[[Item], Operations]:
+    def make(item: Item) -> Operations:
+        name = _dotted(item.key)
+        given = dict(option.split("=", 1) for option in item["parameters"] or ()) or None
+        query = str(item["query"]).rstrip(";")
+        return [call(f"create_{verb}", name, query, parameters=given, undo=call(f"drop_{verb}", name))]
+
+    return make
+
+
+def _row_security(item: Item) -> Operations:
+    table = table_name(item.key)
+    if not item["enabled"]:  # forced, but switched off: without effect, and therefore a slip
+        undo = call("alter_table", table, "NO FORCE ROW LEVEL SECURITY")
+        return [call("alter_table", table, "FORCE ROW LEVEL SECURITY", undo=undo)]
+    return [call("enable_row_security", table, force=item["force"], undo=call("disable_row_security", table))]
+
+
+def _policy(item: Item) -> Operations:
+    table = table_name(item.key)
+    made = call(
+        "create_policy",
+        item.key.name,
+        table,
+        command=None if item["command"] == "ALL" else item["command"],
+        to=[unq.strip('"') for unq in item["to"]],
+        using=_bare(item["using"]),
+        check=_bare(item["check"]),
+        permissive=None if item["permissive"] else False,
+        undo=call("drop_policy", item.key.name, table),
+    )
+    return [made]
+
+
+def _bare(expression: str | None) -> str | None:
+    return None if expression is None else tables.unbracketed(expression)
+
+
+def _default_privileges(item: Item) -> Operations:
+    return _defaults(Item(item.key, {**item.state, "privileges": {}}), item)
+
+
+def _alter_default_privileges(old: Item, new: Item) -> Alteration | None:
+    return Alteration(_defaults(old, new)) if old["role"] == new["role"] else None
+
+
+def _defaults(old: Item, new: Item) -> Operations:
+    key = new.key
+    where = {"schema": key.schema or None, "role": new["role"]}
+
+    def given(privileges: list[str], *, grantable: bool) -> NamedOperation:
+        option = True if grantable else None
+        return call("grant_by_default", privileges, key.table, key.name, grantable=option, **where)
+
+    def taken(privileges: list[str]) -> NamedOperation:
+        return call("revoke_by_default", privileges, key.table, key.name, **where)
+
+    return _privilege_changes(old["privileges"], new["privileges"], given, taken)
+
+
+def _grant(item: Item) -> Operations:
+    """Return the grants of a new object; PUBLIC has its defaults by itself."""
+    defaults = _public_defaults(item)
+    return _grants(Item(item.key, {**item.state, "privileges": defaults}), item)
+
+
+def _public_defaults(item: Item) -> dict[str, bool]:
+    from devmentor_models.migrations.catalog.read import PUBLIC_DEFAULTS  # noqa: PLC0415 - kinds only
+
+    known = PUBLIC_DEFAULTS.get(item["of"], set()) if item.key.name == "PUBLIC" else set()
+    return dict.fromkeys(known, False)
+
+
+def _alter_grant(old: Item, new: Item) -> Alteration:
+    return Alteration(_grants(old, new))
+
+
+def _grants(old: Item, new: Item) -> Operations:
+    target, role = new.key.table, new.key.name
+
+    def given(privileges: list[str], *, grantable: bool) -> NamedOperation:
+        return call("grant", privileges, target, role, grantable=True if grantable else None)
+
+    def taken(privileges: list[str]) -> NamedOperation:
+        return call("revoke", privileges, target, role)
+
+    return _privilege_changes(old["privileges"], new["privileges"], given, taken)
+
+
+def _privilege_changes(
+    old: dict[str, bool], new: dict[str, bool], given: Callable[..., NamedOperation], taken: Callable[..., NamedOperation]
+) -> Operations:
+    """Return what gives and takes the differences, plain privileges and grantable ones apart."""
+    made: Operations = []
+    for grantable in (False, True):
+        lost = sorted(name for name, option in old.items() if option == grantable and new.get(name) != grantable)
+        if lost:
+            undo = given(lost, grantable=grantable)
+            made.append(_with(taken(lost), undo))
+    for grantable in (False, True):
+        won = sorted(name for name, option in new.items() if option == grantable and old.get(name) != grantable)
+        if won:
+            made.append(_with(given(won, grantable=grantable), taken(won)))
+    return made
+
+
+def _with(operation: NamedOperation, undo: NamedOperation) -> NamedOperation:
+    operation.undo = undo
+    return operation
+
+
+def _comment(item: Item) -> Operations:
+    target = item.key.table
+    return [call("comment_on", target, item["text"], undo=call("comment_on", target, None))]
+
+
+def _alter_comment(old: Item, new: Item) -> Alteration:
+    target = new.key.table
+    return _pair(call("comment_on", target, new["text"]), call("comment_on", target, old["text"]))
+
+
+def _alter_enum(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration:
+    """Return how an enum changes: values are added in place; otherwise the type is made anew."""
+    name, before, after = _dotted(new.key), list(old["values"]), list(new["values"])
+    kept = [value for value in after if value in before]
+
+    def replace(item: Item, snapshot: Snapshot) -> NamedOperation:
+        return call("replace_enum", name, item["values"], _users(item.key, snapshot))
+
+    if kept != before:
+        there = replace(Item(new.key, new.state), _only(live, desired))
+        there.undo = replace(old, live)
+        return Alteration([there], Breaks.EVERYTHING)
+    made: Operations = []
+    for place, value in enumerate(after):
+        if value not in before:
+            beside = {"after": after[place - 1]} if place else {"before": before[0]}
+            undo = replace(Item(old.key, {"values": [*before]}), _only(desired, live)) if not made else call("execute_sql", "SELECT")
+            made.append(call("add_enum_value", name, value, undo=undo, **beside))
+    return Alteration(made)
+
+
+def _only(snapshot: Snapshot, other: Snapshot) -> Snapshot:
+    """Return what both have: columns that come later, or have gone before, are not there to be altered."""
+    return Snapshot({key: item for key, item in snapshot.items() if key in other})
+
+
+def _users(enum: Key, snapshot: Snapshot) -> dict[str, str | None]:
+    """Return the columns of an enum's type, with their defaults."""
+    made: dict[str, str | None] = {}
+    for item in snapshot.kind("column"):
+        if str(item["type"]).removesuffix("[]") == enum.sql:
+            array = "[]" if str(item["type"]).endswith("[]") else ""
+            made[f"{table_name(item.key)}.{item.key.name}{array}"] = item["default"]
+    return made
+
+
+def _domain(item: Item) -> Operations:
+    name = _dotted(item.key)
+    parts = [str(item["type"])]
+    parts += [f"DEFAULT {item['default']}"] if item["default"] is not None else []
+    parts += ["NOT NULL"] if item["not_null"] else []
+    parts += [f"CONSTRAINT {quoted(key)} {value}" for key, value in sorted((item["constraints"] or {}).items())]
+    return [call("create_domain", name, " ".join(parts), undo=call("drop_domain", name))]
+
+
+def _alter_domain(old: Item, new: Item) -> Alteration | None:
+    if old["type"] != new["type"]:
+        return None
+    alter = f"ALTER DOMAIN {new.key.sql}"
+    changes: list[tuple[str, str]] = []
+    if old["default"] != new["default"]:
+        words = [f"SET DEFAULT {item['default']}" if item["default"] is not None else "DROP DEFAULT" for item in (new, old)]
+        changes.append((words[0], words[1]))
+    if old["not_null"] != new["not_null"]:
+        changes.append(("SET NOT NULL", "DROP NOT NULL") if new["not_null"] else ("DROP NOT NULL", "SET NOT NULL"))
+    before, after = old["constraints"] or {}, new["constraints"] or {}
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            dropped = f"DROP CONSTRAINT {quoted(name)}"
+            if name in before:
+                changes.append((dropped, f"ADD CONSTRAINT {quoted(name)} {before[name]}"))
+            if name in after:
+                changes.append((f"ADD CONSTRAINT {quoted(name)} {after[name]}", dropped))
+    return Alteration([_sql(f"{alter} {there}", f"{alter} {back}") for there, back in changes])
+
+
+def _sql(there: str, back: str) -> NamedOperation:
+    return call("execute_sql", there, undo=call("execute_sql", back))
+
+
+def _composite(item: Item) -> Operations:
+    attributes = ", ".join(f"{quoted(name)} {kind}" for name, kind in item["attributes"])
+    return [call("create_composite", _dotted(item.key), attributes, undo=call("drop_type", _dotted(item.key)))]
+
+
+def _alter_composite(old: Item, new: Item) -> Alteration:
+    alter = f"ALTER TYPE {new.key.sql}"
+    before, after = dict(old["attributes"]), dict(new["attributes"])
+    changes: list[tuple[str, str]] = []
+    for name in before.keys() | after.keys():
+        attribute = quoted(name)
+        if name not in after:
+            changes.append((f"DROP ATTRIBUTE {attribute}", f"ADD ATTRIBUTE {attribute} {before[name]}"))
+        elif name not in before:
+            changes.append((f"ADD ATTRIBUTE {attribute} {after[name]}", f"DROP ATTRIBUTE {attribute}"))
+        elif before[name] != after[name]:
+            words = [f"ALTER ATTRIBUTE {attribute} TYPE {kind}" for kind in (after[name], before[name])]
+            changes.append((words[0], words[1]))
+    return Alteration([_sql(f"{alter} {there}", f"{alter} {back}") for there, back in sorted(changes)])
+
+
+def _publication(item: Item) -> Operations:
+    parts = []
+    if item["all_tables"]:
+        parts.append("ALL TABLES")
+    if item["tables"]:
+        parts.append("TABLE " + ", ".join(item["tables"]))
+    if item["schemas"]:
+        parts.append("TABLES IN SCHEMA " + ", ".join(item["schemas"]))
+    target = f"FOR {', '.join(parts)} " if parts else ""
+    root = ", publish_via_partition_root = true" if item["via_root"] else ""
+    definition = f"{target}WITH (publish = {literal(item['publish'])}{root})"
+    return [call("create_publication", item.key.name, definition, undo=call("drop_publication", item.key.name))]
+
+
+def _event_trigger(item: Item) -> Operations:
+    tags = f" WHEN TAG IN ({', '.join(map(literal, item['tags']))})" if item["tags"] else ""
+    definition = f"ON {item['event']}{tags} EXECUTE FUNCTION {item['function']}"
+    modes = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+    undo = call("drop_event_trigger", item.key.name)
+    return [call("create_event_trigger", item.key.name, definition, enabled=modes.get(item["enabled"]), undo=undo)]
+
+
+def _database_setting(item: Item) -> Operations:
+    name = item.key.name
+    return [call("set_database_setting", name, item["value"], undo=call("set_database_setting", name, None))]
+
+
+def _alter_database_setting(old: Item, new: Item) -> Alteration:
+    name = new.key.name
+    return _pair(call("set_database_setting", name, new["value"]), call("set_database_setting", name, old["value"]))
+
+
+def _attached_to_table(verb: str, drop_verb: str) -> Callable[[Item], Operations]:
+    def make(item: Item) -> Operations:
+        undo = call(drop_verb, item.key.name, table_name(item.key))
+        return [call(verb, item["definition"], undo=undo)]
+
+    return make
+
+
+def _statistics(item: Item) -> Operations:
+    return [call("create_statistics", item["definition"], undo=call("drop_statistics", _dotted(item.key)))]
+
+
+def _replica_identity(item: Item) -> Operations:
+    table = table_name(item.key)
+    undo = call("alter_table", table, "REPLICA IDENTITY DEFAULT")
+    return [call("alter_table", table, f"REPLICA IDENTITY {item['identity']}", undo=undo)]
+
+
+def _alter_sequence(old: Item, new: Item) -> Alteration:
+    name = _dotted(new.key)
+    words = [item["definition"].replace(" CYCLE", " CYCLE") if " CYCLE" in item["definition"] else f"{item['definition']} NO CYCLE" for item in (new, old)]
+    return _pair(call("alter_sequence", name, words[0]), call("alter_sequence", name, words[1]))
+
+
+def _owner(item: Item) -> Operations:
+    return [call("set_owner", item.key.table, item["role"], undo=call("set_owner", item.key.table, item["expected"]))]
+
+
+def _alter_owner(old: Item, new: Item) -> Alteration:
+    target = new.key.table
+    return _pair(call("set_owner", target, new["role"]), call("set_owner", target, old["role"]))
+
+
+def _partition(item: Item) -> Operations:
+    """Return how a partition came to differ from its parent; dropping the difference is what is wanted."""
+    table = table_name(item.key)
+    made: Operations = []
+    if item["unlogged"] is not None:
+        words = ("SET UNLOGGED", "SET LOGGED") if item["unlogged"] else ("SET LOGGED", "SET UNLOGGED")
+        made.append(call("alter_table", table, words[0], undo=call("alter_table", table, words[1])))
+    if item["owner"] is not None:
+        undo = call("set_owner", f"TABLE {item.key.table_sql}", item["owner"])
+        made.append(call("set_owner", f"TABLE {item.key.table_sql}", item["is_owner"], undo=undo))
+    return made
+
+
+def _role(item: Item) -> Operations:
+    made: Operations = [call("create_role", item.key.name, options=item["options"], undo=call("drop_role", item.key.name))]
+    bare = Item(item.key, {"options": item["options"], "member_of": [], "settings": {}})
+    return made + _alter_role(bare, item).operations
+
+
+def _alter_role(old: Item, new: Item) -> Alteration:
+    name = new.key.name
+    made: Operations = []
+    if old["options"] != new["options"]:
+        made.append(call("alter_role", name, new["options"], undo=call("alter_role", name, old["options"])))
+    before, after = set(old["member_of"] or ()), set(new["member_of"] or ())
+    made += [call("revoke_role", group, name, undo=call("grant_role", group, name)) for group in sorted(before - after)]
+    made += [call("grant_role", group, name, undo=call("revoke_role", group, name)) for group in sorted(after - before)]
+    settings = old["settings"] or {}, new["settings"] or {}
+    for setting in sorted(settings[0].keys() | settings[1].keys()):
+        values = [given.get(setting) for given in settings]
+        if values[0] != values[1]:
+            words = [f"RESET {setting}" if value is None else f"SET {setting} TO {literal(value)}" for value in values]
+            made.append(call("alter_role", name, words[1], undo=call("alter_role", name, words[0])))
+    return Alteration(made)
+
+
+_CREATE: dict[str, Callable[[Item], Operations]] = {
+    "schema": _simple("create_schema", "drop_schema"),
+    "extension": _simple("create_extension", "drop_extension"),
+    "role": _role,
+    "collation": _simple("create_collation", "drop_collation", "definition"),
+    "enum": _simple("create_enum", "drop_type", "values"),
+    "composite": _composite,
+    "domain": _domain,
+    "sequence": _simple("create_sequence", "drop_sequence", "definition"),
+    "function": _function,
+    "constraint": tables.add_constraint,
+    "index": tables.create_index,
+    "statistics": _statistics,
+    "view": _view("view"),
+    "materialized_view": _view("materialized_view"),
+    "rule": _attached_to_table("create_rule", "drop_rule"),
+    "trigger": _trigger,
+    "replica_identity": _replica_identity,
+    "row_security": _row_security,
+    "policy": _policy,
+    "default_privileges": _default_privileges,
+    "publication": _publication,
+    "event_trigger": _event_trigger,
+    "database_setting": _database_setting,
+    "comment": _comment,
+    "grant": _grant,
+    "owner": _owner,
+    "partition": _partition,
+}
+_ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
+    "table": tables.alter_table,
+    "constraint": tables.alter_constraint,
+    "index": tables.alter_index,
+    "function": _alter_function,
+    "trigger": _alter_trigger,
+    "comment": _alter_comment,
+    "grant": _alter_grant,
+    "default_privileges": _alter_default_privileges,
+    "domain": _alter_domain,
+    "composite": _alter_composite,
+    "sequence": _alter_sequence,
+    "database_setting": _alter_database_setting,
+    "role": _alter_role,
+    "owner": _alter_owner,
+}

@@ -1,0 +1,100 @@
+"""Compare a database with the models: for ``alembic revision --autogenerate`` and for ``devmentor-db check`` (M3)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from alembic.operations import Operations
+from alembic.operations.ops import MigrateOperation
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, MetaData
+
+from devmentor_models.kit.objects import Extension, Role, declared
+from devmentor_models.migrations.catalog import Item, Key, Scope, Snapshot, read
+from devmentor_models.migrations.catalog.roles import declared_roles, live_roles
+from devmentor_models.migrations.compare import Change, changes
+from devmentor_models.migrations.compare.renames import declared_renames, same_but_for_the_name, take_back
+from devmentor_models.migrations.desired import built
+from devmentor_models.migrations.operations import NamedOperation
+
+
+def compare(url: str, connection: Connection, metadata: MetaData, scope: Scope) -> list[Change]:
+    """Return what leads from a database to the models, in an order in which it can be done.
+
+    Reads the live database's catalogs in one transaction of ``connection``; writes nothing there and takes no lock
+    on a table. What the models declare is built in a scratch database.
+
+    Args:
+        url: The live database; its server or an embedded one of its version serves for the scratch database.
+        connection: A connection to it; any role may read the catalogs.
+        metadata: The models.
+        scope: What of the database is ours.
+
+    Raises:
+        ConfigurationError: There is nowhere to make a scratch database.
+        DeclarationInvalid: PostgreSQL refuses what the models declare.
+    """
+    objects = declared(metadata)
+    roles = [item for item in objects if isinstance(item, Role)]
+    tolerated = {item.name for item in objects if isinstance(item, Extension) and not item.required}
+    schemas = {table.schema for table in metadata.tables.values() if table.schema}
+    scope = Scope(tuple(sorted({*scope.schemas, *schemas})), scope.ignored, scope.owner)
+    live = read(connection, scope)
+    live = _merged(live, live_roles(connection, [role.name for role in roles]), tolerated)
+    with built(url, metadata, connection, scope.owner) as scratch:
+        desired = _desired(scratch, scope, roles, tolerated)
+        renames = declared_renames(metadata, live)
+        take_back(scratch, renames)
+        if renames:
+            desired = _desired(scratch, scope, roles, tolerated)
+        if again := same_but_for_the_name(live, desired):
+            take_back(scratch, again)
+            desired = _desired(scratch, scope, roles, tolerated)
+        found = changes(live, desired)
+    return [*found, *(rename.change() for rename in (*again, *renames))]
+
+
+def _desired(scratch: Connection, scope: Scope, roles: list[Role], tolerated: set[str]) -> Snapshot:
+    return _merged(read(scratch, scope), declared_roles(roles), tolerated)
+
+
+def _merged(snapshot: Snapshot, roles: Iterable[Item], tolerated: set[str]) -> Snapshot:
+    """Return the snapshot with the roles, without the extensions that may be there or not."""
+    made: dict[Key, Item] = {
+        key: item for key, item in snapshot.items() if not (key.kind == "extension" and key.name in tolerated)
+    }
+    made.update({item.key: item for item in roles})
+    return Snapshot(made)
+
+
+def lines(found: list[Change]) -> list[str]:
+    """Return a line for each difference, with the SQL that removes it; what only makes way is left out."""
+    steps: dict[Key, list[Change]] = {}
+    for change in found:  # what is made anew is dropped at one place and created at another
+        steps.setdefault(change.key, []).append(change)
+    return [
+        f"{whole[0]}. Fix: {' '.join(sql(change.operations) for change in whole)}"
+        for whole in steps.values()
+        if not whole[0].because
+    ]
+
+
+def sql(operations: list[MigrateOperation]) -> str:
+    """Return the SQL of operations, in one line."""
+    return " ".join(" ".join(_statements(operation).split()) for operation in operations)
+
+
+def _statements(operation: MigrateOperation) -> str:
+    if isinstance(operation, NamedOperation):
+        return "; ".join(operation.statements()) + ";"
+    buffer = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql",
+        # Named parameters: with psycopg's own style percent signs would be doubled.
+        dialect_opts={"paramstyle": "named"},
+        opts={"as_sql": True, "output_buffer": buffer, "literal_binds": True},
+    )
+    Operations(context).invoke(operation)
+    return buffer.getvalue()
+

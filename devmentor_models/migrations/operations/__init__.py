@@ -1,0 +1,9 @@
+"""Named Alembic operations for what Alembic has none for: ``op.create_trigger``, ``op.create_policy`` …
+
+Importing this package registers them; a revision needs ``from alembic import op`` and nothing else.
+"""
+
+from devmentor_models.migrations.operations import objects, rights, tables, types
+from devmentor_models.migrations.operations.named import NamedOperation, call
+
+__all__ = ["NamedOperation", "call", "objects", "rights", "tables", "types"]

@@ -1,0 +1,141 @@
+"""How an operation of ours is made: from a function that returns its SQL."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import renderers
+from alembic.operations import Operations
+from alembic.operations.ops import MigrateOperation
+
+from devmentor_models.migrations.identifiers import Verbatim
+
+P = ParamSpec("P")
+#: From here on an argument is written as a block of its own in a revision.
+LONG = 60
+
+
+class NamedOperation(MigrateOperation):
+    """A call of one of our operations, and the call that undoes it.
+
+    Attributes:
+        verb: Name of the operation.
+        arguments: What it is called with.
+        options: What it is called with by keyword.
+        undo: What takes it back.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        undo: NamedOperation | None = None,
+    ) -> None:
+        self.verb = verb
+        self.arguments = arguments
+        self.options = options
+        self.undo = undo
+
+    def reverse(self) -> MigrateOperation:
+        """Return the operation that takes this one back.
+
+        Raises:
+            NotImplementedError: There is none.
+        """
+        if self.undo is None:
+            raise NotImplementedError(f"{self.verb} cannot be undone")
+        reverse = NamedOperation(self.undo.verb, self.undo.arguments, self.undo.options, undo=self)
+        self.undo.undo = None
+        return reverse
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return the operation as Alembic's hooks see differences."""
+        return (self.verb, *self.arguments, self.options)
+
+    def statements(self) -> list[str]:
+        """Return the operation's SQL."""
+        made = VERBS[self.verb](*self.arguments, **self.options)
+        return [made] if isinstance(made, str) else made
+
+
+VERBS: dict[str, Callable[..., str | list[str]]] = {}
+#: Operations that PostgreSQL runs in no transaction, or whose effect the same transaction may not use.
+AUTONOMOUS: set[str] = set()
+
+
+def operation(
+    *, autonomous: bool = False
+) -> Callable[[Callable[P, str | list[str]]], Callable[P, str | list[str]]]:
+    """Make ``op.<name>`` of a function that returns SQL.
+
+    Args:
+        autonomous: It runs outside the revision's transaction, which is committed before.
+    """
+
+    def register(function: Callable[P, str | list[str]]) -> Callable[P, str | list[str]]:
+        name = getattr(function, "__name__")  # noqa: B009 - a Callable has no name for type checkers
+        VERBS[name] = function
+        if autonomous:
+            AUTONOMOUS.add(name)
+
+        @functools.wraps(function)
+        def invoke(cls: type, operations: Operations, *arguments: Any, **options: Any) -> Any:
+            return operations.invoke(cls(name, arguments, options))
+
+        signature = inspect.signature(function)
+        own = [inspect.Parameter(part, inspect.Parameter.POSITIONAL_OR_KEYWORD) for part in ("cls", "operations")]
+        setattr(invoke, "__signature__", signature.replace(parameters=[*own, *signature.parameters.values()]))  # noqa: B010 - likewise
+        made = type(name, (NamedOperation,), {name: classmethod(invoke)})
+        Operations.register_operation(name)(made)
+        Operations.implementation_for(made)(_run)
+        return function
+
+    return register
+
+
+def call(verb: str, *arguments: Any, undo: NamedOperation | None = None, **options: Any) -> NamedOperation:
+    """Return a call of ``op.<verb>``, as autogenerate proposes it; arguments that are None are left out."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return NamedOperation(verb, arguments, given, undo)
+
+
+@Operations.implementation_for(NamedOperation)
+def _run(operations: Operations, operation: NamedOperation) -> None:
+    if operation.verb in AUTONOMOUS:
+        with operations.get_context().autocommit_block():
+            _execute(operations, operation)
+    else:
+        _execute(operations, operation)
+
+
+def _execute(operations: Operations, operation: NamedOperation) -> None:
+    for sql in operation.statements():
+        operations.execute(Verbatim(sql))
+
+
+@renderers.dispatch_for(NamedOperation)
+def _render(autogen: AutogenContext, operation: NamedOperation) -> str:
+    prefix = autogen.opts["alembic_module_prefix"] or ""
+    parts = [_written(value) for value in operation.arguments]
+    parts += [f"{name}={_written(value)}" for name, value in operation.options.items()]
+    return f"{prefix}{operation.verb}({', '.join(parts)})"
+
+
+def _written(value: Any) -> str:
+    """Write a value as a person would: SQL of several lines as a block."""
+    if isinstance(value, str) and ("\n" in value or len(value) > LONG) and "\\" not in value:
+        if "\n" in value and '"""' not in value and not value.endswith('"'):
+            return f'"""\n{value}\n"""' if value == value.strip() else f'"""{value}"""'
+        if '"' in value and "'" in value and '"""' not in value and not value.endswith('"'):
+            return f'"""{value}"""'
+    if isinstance(value, tuple | list):
+        inner = ", ".join(_written(part) for part in value)
+        return f"[{inner}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name!r}: {_written(part)}" for name, part in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,134 @@
+"""Operations for types: enums above all, whose values change without rewriting a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from devmentor_models.migrations.identifiers import literal, quoted
+from devmentor_models.migrations.operations.named import operation
+from devmentor_models.migrations.operations.objects import dotted
+
+
+@operation()
+def create_enum(name: str, values: Sequence[str]) -> str:
+    """Create an enum type.
+
+    >>> create_enum("auth.user_role", ["user", "admin"])
+    "CREATE TYPE auth.user_role AS ENUM ('user', 'admin')"
+    """
+    return f"CREATE TYPE {dotted(name)} AS ENUM ({', '.join(map(literal, values))})"
+
+
+@operation()
+def drop_type(name: str) -> str:
+    """Drop an enum or composite type."""
+    return f"DROP TYPE {dotted(name)}"
+
+
+@operation(autonomous=True)
+def add_enum_value(name: str, value: str, *, before: str | None = None, after: str | None = None) -> str:
+    """Add a value to an enum, where it belongs; no table is touched.
+
+    Runs outside the revision's transaction, since a transaction may not use a value that it added itself.
+
+    >>> add_enum_value("auth.user_role", "guest", before="user")
+    "ALTER TYPE auth.user_role ADD VALUE IF NOT EXISTS 'guest' BEFORE 'user'"
+    """
+    place = f" BEFORE {literal(before)}" if before else f" AFTER {literal(after)}" if after else ""
+    return f"ALTER TYPE {dotted(name)} ADD VALUE IF NOT EXISTS {literal(value)}{place}"
+
+
+@operation()
+def rename_enum_value(name: str, old: str, new: str) -> str:
+    """Rename a value of an enum; the rows that have it follow at once."""
+    return f"ALTER TYPE {dotted(name)} RENAME VALUE {literal(old)} TO {literal(new)}"
+
+
+@operation()
+def replace_enum(
+    name: str,
+    values: Sequence[str],
+    columns: Mapping[str, str | None],
+    *,
+    mapping: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Take values from an enum, or reorder them. PostgreSQL can't, so the type is made anew.
+
+    Rewrites the tables of ``columns`` under an exclusive lock. Fails, and changes nothing, while a row has a value
+    that goes and that ``mapping`` does not send to another.
+
+    Args:
+        name: ``schema.type``.
+        values: The values to be.
+        columns: ``schema.table.column`` of every column of the type: its default, or None.
+        mapping: Values that go: the values that take their place.
+    """
+    schema, _, bare = name.rpartition(".")
+    old = f"{bare}__old"
+    made = [f"ALTER TYPE {dotted(name)} RENAME TO {quoted(old)}", create_enum(name, values)]
+    for path, default in columns.items():
+        table, _, column = path.rpartition(".")
+        array = column.endswith("[]")
+        column = quoted(column.removesuffix("[]"))
+        kind = dotted(name) + ("[]" if array else "")
+        source = f"{column}::text" + ("[]" if array else "")
+        if mapping and not array:
+            cases = " ".join(f"WHEN {literal(gone)} THEN {literal(kept)}" for gone, kept in mapping.items())
+            source = f"CASE {source} {cases} ELSE {source} END"
+        for gone, kept in (mapping or {}).items() if array else ():
+            source = f"array_replace({source}, {literal(gone)}, {literal(kept)})"
+        alter = f"ALTER TABLE {dotted(table)} ALTER COLUMN {column}"
+        if default is not None:
+            made.append(f"{alter} DROP DEFAULT")
+        made.append(f"{alter} TYPE {kind} USING ({source})::{kind}")
+        if default is not None:
+            made.append(f"{alter} SET DEFAULT {default}")
+    return [*made, f"DROP TYPE {dotted(f'{schema}.{old}' if schema else old)}"]
+
+
+@operation()
+def create_domain(name: str, definition: str) -> str:
+    """Create a domain: ``op.create_domain("auth.port", "integer CONSTRAINT ck CHECK ((VALUE > 0))")``."""
+    return f"CREATE DOMAIN {dotted(name)} AS {definition}"
+
+
+@operation()
+def drop_domain(name: str) -> str:
+    """Drop a domain."""
+    return f"DROP DOMAIN {dotted(name)}"
+
+
+@operation()
+def create_composite(name: str, definition: str) -> str:
+    """Create a composite type: ``op.create_composite("auth.range", "low integer, high integer")``."""
+    return f"CREATE TYPE {dotted(name)} AS ({definition})"
+
+
+@operation()
+def create_collation(name: str, definition: str) -> str:
+    """Create a collation from its parameters in brackets."""
+    return f"CREATE COLLATION {dotted(name)} {definition}"
+
+
+@operation()
+def drop_collation(name: str) -> str:
+    """Drop a collation."""
+    return f"DROP COLLATION {dotted(name)}"
+
+
+@operation()
+def create_sequence(name: str, definition: str = "") -> str:
+    """Create a sequence."""
+    return f"CREATE SEQUENCE {dotted(name)} {definition}".rstrip()
+
+
+@operation()
+def alter_sequence(name: str, definition: str) -> str:
+    """Change a sequence's parameters; it goes on where it stands."""
+    return f"ALTER SEQUENCE {dotted(name)} {definition}"
+
+
+@operation()
+def drop_sequence(name: str) -> str:
+    """Drop a sequence."""
+    return f"DROP SEQUENCE {dotted(name)}"
