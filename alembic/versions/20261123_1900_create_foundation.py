@@ -1,4 +1,4 @@
-"""Create what every schema stands on: extensions, the key function, the row trigger, partition upkeep.
+"""Create what every schema stands on: the key function, the row trigger, partition upkeep.
 
 Revision: 0d1c5a6e0001
 Revises:
@@ -15,8 +15,6 @@ revision: str = "0d1c5a6e0001"
 down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
-
-EXTENSIONS = ("btree_gist", "pg_trgm", "vector")
 
 # PostgreSQL 18 has uuidv7() itself. Before that: 48 bits of milliseconds in hexadecimal, the version, and
 # the digits of a random UUID behind its own version digit, which keep the variant bits right.
@@ -84,9 +82,7 @@ $fn$
 
 
 def upgrade() -> None:
-    """Create extensions and functions."""
-    for extension in EXTENSIONS:
-        op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    """Create functions; roles and extensions are there already, an administrator has made them."""
     for statement in (UUIDV7, TOUCH, ENSURE_PARTITIONS):
         op.execute(statement)
     op.execute("COMMENT ON FUNCTION devmentor.uuidv7() IS 'Time-ordered UUIDv7, on every supported server'")
@@ -98,9 +94,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them. Fails, rather than cascades, where something else uses an extension."""
+    """Drop them."""
     op.execute("DROP FUNCTION devmentor.ensure_partitions(integer)")
     op.execute("DROP FUNCTION devmentor.touch()")
     op.execute("DROP FUNCTION devmentor.uuidv7()")
-    for extension in reversed(EXTENSIONS):
-        op.execute(f"DROP EXTENSION {extension}")

@@ -1,4 +1,9 @@
-"""Run migrations: one migrator at a time, bounded waits, our schemas only (DESIGN §5; M1 to M4)."""
+"""Run migrations: as the owner, one at a time, bounded waits, our schemas only (DESIGN §5; M1 to M4).
+
+Commands that change the database (upgrade, downgrade, stamp) take the migrators' lock and work as
+``devmentor_owner``. All others (check, current, revision --autogenerate) take no lock, need no membership,
+and their session is read-only.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +16,14 @@ from typing import Any, Literal
 import psycopg
 from alembic import context
 from alembic.util.exc import CommandError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
+from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.render import render_item
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
+from devmentor_models.security.roles import OWNER
 from devmentor_models.settings import conninfo
 
 #: Every migrator takes this advisory lock, so that several pods may call upgrade at once.
@@ -23,6 +31,9 @@ LOCK_KEY = 0x6465766D
 LOCK_POLL_SECONDS = 0.2
 LOCK_WAIT_SECONDS = 600.0
 VERSION_TABLE = "alembic_version"
+SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
+#: The same for a script that somebody runs in a session of their own.
+OFFLINE_SETTINGS = ("SET timezone = 'UTC'", "SET lock_timeout = '5s'", "SET statement_timeout = '15min'")
 
 NameKind = Literal[
     "schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint", "check_constraint"
@@ -42,23 +53,67 @@ def run() -> None:
 
 def _run() -> None:
     if context.is_offline_mode():
-        _configure(dialect_name="postgresql", literal_binds=True)
-        with context.begin_transaction():
-            context.execute(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}")
-            context.run_migrations()
-        return
-    engine = make_engine(_url())
-    with migration_lock(engine), engine.connect() as connection:
-        _prepare(connection)
-        _configure(
-            connection=connection,
-            include_name=_include_name(connection),
-            include_object=_include_object(),
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-        _tidy(connection)
+        _print_sql()
+    elif _changes_the_database():
+        _migrate(_url())
+    else:
+        _read(_url())
+
+
+def _changes_the_database() -> bool:
+    """Tell whether the command is upgrade, downgrade or stamp: only these have a destination."""
+    try:
+        context.get_revision_argument()
+    except KeyError:
+        return False
+    return True
+
+
+def _print_sql() -> None:
+    # Without this paramstyle every % is doubled, as for a driver that takes parameters.
+    _configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
+    for statement in (*OFFLINE_SETTINGS, f"SET ROLE {OWNER.name}"):
+        context.execute(statement)
+    with context.begin_transaction():
+        context.execute(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}")
+        context.run_migrations()
+
+
+def _migrate(url: str) -> None:
+    engine = make_engine(url)
+    with migration_lock(engine):
+        with engine.connect() as connection:
+            prepare_owner(connection)
+        with make_engine(url, role=OWNER.name).connect() as connection:
+            _prepare(connection)
+            _configure_online(connection)
+            with context.begin_transaction():
+                context.run_migrations()
+            _tidy(connection)
     engine.dispose()
+
+
+def _read(url: str) -> None:
+    with make_engine(url, readonly=True).connect() as connection:
+        # Alembic would make its version table, even to compare.
+        _configure_online(connection, dont_mutate=True)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def prepare_owner(connection: Connection) -> None:
+    """Make sure that the connection's login can work as the owner; an administrator's login makes it so.
+
+    Raises:
+        ConfigurationError: Something is missing that only an administrator can do; says what to run.
+    """
+    missing = plan(connection)
+    administrator = bool(missing) and is_administrator(connection)
+    connection.commit()
+    if administrator:
+        bootstrap(connection)
+    elif needed := [step for step in missing if step.needed]:
+        raise not_ready(connection, needed)
 
 
 def _url() -> str:
@@ -70,17 +125,24 @@ def _url() -> str:
     return str(url)
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, role: str | None = None, readonly: bool = False) -> Engine:
     """Return an engine without a pool, whose sessions speak UTC and give up on locks after 5 seconds.
 
-    The limits are settings of the session, not of the transaction: an ``autocommit_block`` keeps them.
+    Limits and role are settings of the session, not of the transaction: an ``autocommit_block`` and a
+    rollback keep them.
+
+    Args:
+        url: The database; options of its own win over the limits.
+        role: The role that the sessions act as; their login must be allowed to.
+        readonly: The sessions cannot write.
     """
-    info = conninfo(
-        url,
-        application_name="devmentor-migrate",
-        connect_timeout=10,
-        options="-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15min",
-    )
+    info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
+    settings = ["timezone=UTC"]
+    settings += [f"role={role}"] if role else []
+    settings += ["default_transaction_read_only=on"] if readonly else []
+    options = [SESSION_LIMITS, str(conninfo_to_dict(info).get("options") or "")]
+    options += [f"-c {setting}" for setting in settings]
+    info = make_conninfo(info, options=" ".join(options))
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.
     return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: psycopg.connect(info))
 
@@ -108,10 +170,8 @@ def migration_lock(engine: Engine, wait_seconds: float = LOCK_WAIT_SECONDS) -> I
 
 
 def _prepare(connection: Connection) -> None:
-    """Make the schema that alembic_version lives in; look first, since a read-only role may run check."""
-    found = connection.scalar(text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": TECHNICAL_SCHEMA})
-    if not found:
-        connection.execute(text(f"CREATE SCHEMA {TECHNICAL_SCHEMA}"))
+    """Make the schema that alembic_version lives in."""
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}"))
     connection.commit()
 
 
@@ -123,6 +183,15 @@ def _tidy(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text(f"DROP SCHEMA {TECHNICAL_SCHEMA}"))
     connection.commit()
+
+
+def _configure_online(connection: Connection, **options: Any) -> None:
+    _configure(
+        connection=connection,
+        include_name=_include_name(connection),
+        include_object=_include_object(),
+        **options,
+    )
 
 
 def _configure(**options: Any) -> None:

@@ -1,0 +1,250 @@
+"""What an administrator does once per database, so that the owner can do the rest (DESIGN §4; M4, Z2).
+
+Roles, extensions and the owner's right to make schemas. Nothing else needs an administrator: migrations run
+as ``devmentor_owner``, which is neither superuser nor free of row security.
+
+`plan` says what is missing, `bootstrap` does it. Both may be run again at any time.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from devmentor_models.errors import ConfigurationError
+from devmentor_models.migrations.ownership import foreign_objects
+from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
+
+TRIES = 20
+#: Somebody else made the same role, grant or comment at the same moment.
+RACES = frozenset({"23505", "42710", "40001", "40P01"})
+FORBIDDEN = "42501"
+SET_ROLE_SINCE = (16,)  # before that, every member may SET ROLE
+
+_COLUMNS = {
+    "NOSUPERUSER": "rolsuper",
+    "NOBYPASSRLS": "rolbypassrls",
+    "NOCREATEROLE": "rolcreaterole",
+    "NOREPLICATION": "rolreplication",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that an administrator has to do.
+
+    Attributes:
+        what: What it makes or changes, in words.
+        statements: Its SQL, run in one transaction.
+        needed: Whether migrations are impossible without it.
+    """
+
+    what: str
+    statements: tuple[str, ...]
+    needed: bool = True
+
+
+def plan(connection: Connection, login: str | None = None) -> list[Step]:
+    """Return what is missing for migrations, in the order in which to do it; reads the catalogs only.
+
+    Args:
+        connection: The database, as any role.
+        login: A role that shall run migrations; the connection's own login must be able to in any case.
+    """
+    return [
+        *_roles(connection),
+        *_memberships(connection),
+        *_migrators(connection, login),
+        *_privileges(connection),
+        *_extensions(connection),
+        *_ownership(connection),
+    ]
+
+
+def bootstrap(connection: Connection, login: str | None = None) -> list[Step]:
+    """Do what is missing, each step in a transaction, and return the steps that were done.
+
+    Several may run at once, also on several databases of one cluster. A declared role that has gained
+    SUPERUSER, BYPASSRLS, CREATEROLE or REPLICATION loses it: row security would be void.
+
+    Args:
+        connection: The database, as its administrator and outside a transaction.
+        login: A role that shall run migrations, beside the connection's own login.
+
+    Raises:
+        ConfigurationError: The role may not do something that is needed, or is itself the owner.
+    """
+    _refuse_owner_as_superuser(connection)
+    done: list[Step] = []
+    for _ in range(TRIES):
+        pending = plan(connection, login)
+        connection.commit()
+        if not _run(connection, pending, done):
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads competitors, guards nothing
+            continue
+        left = [step for step in plan(connection, login) if step.needed]
+        connection.commit()
+        if not left:
+            return done
+        raise ConfigurationError(_refusal(left, "The server ignored it"))
+    raise ConfigurationError("Others kept changing the roles of this cluster: run it again.")
+
+
+def is_administrator(connection: Connection) -> bool:
+    """Tell whether the connection's role may make roles."""
+    query = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    return bool(connection.scalar(text(query)))
+
+
+def script(steps: list[Step]) -> str:
+    """Return the SQL of ``steps``, for an administrator who runs it by hand in the same database."""
+    lines: list[str] = []
+    for step in steps:
+        lines += [f"-- {step.what}", *(f"{statement};" for statement in step.statements)]
+    return "\n".join(lines)
+
+
+def not_ready(connection: Connection, steps: list[Step]) -> ConfigurationError:
+    """Return the error for a login that cannot migrate and is no administrator."""
+    login = connection.scalar(text("SELECT session_user"))
+    missing = "; ".join(step.what for step in steps)
+    return ConfigurationError(
+        f"Role {login} cannot migrate this database yet. Missing: {missing}. An administrator runs, once:"
+        f" devmentor-db bootstrap --login {login} --url postgresql://ADMINISTRATOR@HOST/DATABASE"
+    )
+
+
+def _run(connection: Connection, steps: list[Step], done: list[Step]) -> bool:
+    """Run the steps; False when somebody else was at the same thing, so that the plan has changed."""
+    for step in steps:
+        try:
+            for statement in step.statements:
+                connection.execution_options(no_parameters=True).exec_driver_sql(statement)
+            connection.commit()
+        except DBAPIError as error:
+            connection.rollback()
+            state = getattr(error.orig, "sqlstate", None)
+            if state in RACES or "concurrently updated" in str(error.orig):
+                return False
+            if state != FORBIDDEN:
+                raise
+            if step.needed:
+                raise ConfigurationError(_refusal([step], str(error.orig))) from error
+        else:
+            done.append(step)
+    return True
+
+
+def _refusal(steps: list[Step], why: str) -> str:
+    what = "; ".join(step.what for step in steps)
+    return f"Not done: {what}. {why}. Run devmentor-db bootstrap as a superuser of the server."
+
+
+def _refuse_owner_as_superuser(connection: Connection) -> None:
+    query = "SELECT rolsuper FROM pg_roles WHERE rolname = session_user AND rolname = :owner"
+    refused = connection.scalar(text(query), {"owner": OWNER.name})
+    connection.commit()
+    if refused:
+        raise ConfigurationError(
+            f"{OWNER.name} must not be a superuser, and cannot take that from itself: log in as another one."
+        )
+
+
+def _roles(connection: Connection) -> Iterator[Step]:
+    """Yield the roles that are missing, and those that may too much."""
+    columns = ", ".join(_COLUMNS.values())
+    rows = connection.execute(text(f"SELECT rolname, {columns} FROM pg_roles")).mappings()
+    found = {row["rolname"]: row for row in rows}
+    for role in ROLES:
+        if role.name not in found:
+            yield _creation(role)
+            continue
+        wrong = [
+            option for option in role.options if option in _COLUMNS and found[role.name][_COLUMNS[option]]
+        ]
+        if wrong:
+            options = " ".join(wrong)
+            yield Step(
+                f"role {role.name} made {options} again: it went round row security or grants",
+                (f"ALTER ROLE {role.name} {options}",),
+            )
+
+
+def _creation(role: Role) -> Step:
+    statements = (
+        f"CREATE ROLE {role.name} {' '.join(role.options)}",
+        f"COMMENT ON ROLE {role.name} IS '{role.comment}'",
+    )
+    return Step(f"role {role.name}", statements)
+
+
+def _memberships(connection: Connection) -> Iterator[Step]:
+    """Yield memberships in PostgreSQL's own roles; granting one may take more than migrations need."""
+    query = text(
+        "SELECT g.rolname, m.rolname FROM pg_auth_members a"
+        " JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member"
+    )
+    found = {(group, member) for group, member in connection.execute(query)}
+    for role in ROLES:
+        for group in role.memberships:
+            if (group, role.name) not in found:
+                yield Step(
+                    f"membership of {role.name} in {group}", (f"GRANT {group} TO {role.name}",), needed=False
+                )
+
+
+def _migrators(connection: Connection, login: str | None) -> Iterator[Step]:
+    """Yield memberships in the owner: whoever makes a role may grant it, but not yet act as it."""
+    version = connection.dialect.server_version_info or ()
+    modern = version >= SET_ROLE_SINCE
+    rights = ("SET", "USAGE") if modern else ("MEMBER",)
+    options = " WITH SET TRUE, INHERIT TRUE" if modern else ""
+    held = " AND ".join(f"pg_has_role(r.oid, o.oid, '{right}')" for right in rights)
+    query = text(
+        f"SELECT r.rolname FROM pg_roles r LEFT JOIN pg_roles o ON o.rolname = :owner"
+        f" WHERE (r.rolname = session_user OR r.rolname = :login)"
+        f" AND r.rolname <> :owner AND NOT r.rolsuper AND ({held}) IS NOT TRUE ORDER BY 1"
+    )
+    for name in connection.scalars(query, {"owner": OWNER.name, "login": login}):
+        quoted = connection.dialect.identifier_preparer.quote(name)
+        yield Step(
+            f"membership of {name} in {OWNER.name}, to run migrations",
+            (f"GRANT {OWNER.name} TO {quoted}{options}",),
+        )
+
+
+def _privileges(connection: Connection) -> Iterator[Step]:
+    query = text(
+        "SELECT current_database(), (SELECT bool_and(has_database_privilege(r.oid, d.oid, privilege))"
+        "  FROM pg_roles r, pg_database d, unnest(ARRAY['CREATE', 'TEMPORARY']) AS privilege"
+        "  WHERE r.rolname = :owner AND d.datname = current_database())"
+    )
+    database, granted = connection.execute(query, {"owner": OWNER.name}).one()
+    if not granted:
+        quoted = connection.dialect.identifier_preparer.quote(database)
+        statement = f"GRANT CREATE, TEMPORARY ON DATABASE {quoted} TO {OWNER.name}"
+        yield Step(f"right of {OWNER.name} to make schemas in {database}", (statement,))
+
+
+def _extensions(connection: Connection) -> Iterator[Step]:
+    found = set(connection.scalars(text("SELECT extname FROM pg_extension")))
+    for extension in EXTENSIONS:
+        if extension not in found:
+            yield Step(f"extension {extension}", (f"CREATE EXTENSION IF NOT EXISTS {extension}",))
+
+
+def _ownership(connection: Connection) -> Iterator[Step]:
+    """Yield the takeover of what an earlier owner has made; only foreign schemas stop migrations."""
+    objects = foreign_objects(connection)
+    if objects:
+        owners = ", ".join(sorted({item.owner for item in objects}))
+        yield Step(
+            f"ownership of {len(objects)} objects, now of {owners}",
+            tuple(f"ALTER {item.kind} {item.identity} OWNER TO {OWNER.name}" for item in objects),
+            needed=any(item.kind == "SCHEMA" for item in objects),
+        )
