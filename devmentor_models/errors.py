@@ -176,6 +176,28 @@ class LockTimeout(DevMentorError):
     """A lock was not to be had within lock_timeout."""
 
 
+class RowsHidden(DevMentorError):
+    """Row security hides rows from a step of a migration, so it would have missed them; it was not run."""
+
+
+class UnexpectedRows(DevMentorError):
+    """A step of a migration touched another number of rows than it expected; it was undone.
+
+    Attributes:
+        table: ``schema.table``.
+        expected: How many it expected, in words.
+        touched: How many it touched.
+    """
+
+    def __init__(self, table: str, expected: str, touched: int) -> None:
+        self.table = table
+        self.expected = expected
+        self.touched = touched
+        super().__init__(
+            f"{table}: the step touched {touched} rows, expected were {expected}; it was undone."
+        )
+
+
 class DatabaseError(DevMentorError):
     """PostgreSQL refused a statement for a reason that has no class of its own.
 

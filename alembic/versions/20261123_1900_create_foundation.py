@@ -48,9 +48,10 @@ END
 $fn$
 """
 
+# SECURITY DEFINER: whoever calls it every month need not own the tables, and the partitions belong to who does.
 ENSURE_PARTITIONS = """
 CREATE FUNCTION devmentor.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
-LANGUAGE plpgsql AS $fn$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     parent record;
     starts timestamptz;
@@ -85,6 +86,7 @@ def upgrade() -> None:
     """Create functions; roles and extensions are there already, an administrator has made them."""
     for statement in (UUIDV7, TOUCH, ENSURE_PARTITIONS):
         op.execute(statement)
+    op.execute("REVOKE EXECUTE ON FUNCTION devmentor.ensure_partitions(integer) FROM PUBLIC")
     op.execute("COMMENT ON FUNCTION devmentor.uuidv7() IS 'Time-ordered UUIDv7, on every supported server'")
     op.execute("COMMENT ON FUNCTION devmentor.touch() IS 'Keeps updated_at and version of a mutable row'")
     op.execute(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from devmentor_models.cli.bootstrap import bootstrap
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.target import DATABASE, URL_VARIABLE, Target, note, psql_arguments, resolve
 
@@ -210,3 +211,6 @@ def new_key() -> None:
     from devmentor_models.kit.encryption import KeyRing  # noqa: PLC0415 - slow to import
 
     typer.echo(KeyRing.generate())
+
+
+app.command()(bootstrap)

@@ -170,7 +170,7 @@ def _roles(connection: Connection) -> Iterator[Step]:
         if wrong:
             options = " ".join(wrong)
             yield Step(
-                f"role {role.name} made {options} again: it went round row security or grants",
+                f"{options} for role {role.name}, which went round row security or grants",
                 (f"ALTER ROLE {role.name} {options}",),
             )
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import psycopg
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util.exc import CommandError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
+from devmentor_models.migrations import rows  # noqa: F401 - registers the operations that revisions call
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.render import render_item
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
-from devmentor_models.security.roles import OWNER
+from devmentor_models.security.roles import OWNER, ROLES
 from devmentor_models.settings import conninfo
 
 #: Every migrator takes this advisory lock, so that several pods may call upgrade at once.
@@ -32,8 +34,8 @@ LOCK_POLL_SECONDS = 0.2
 LOCK_WAIT_SECONDS = 600.0
 VERSION_TABLE = "alembic_version"
 SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
-#: The same for a script that somebody runs in a session of their own.
-OFFLINE_SETTINGS = ("SET timezone = 'UTC'", "SET lock_timeout = '5s'", "SET statement_timeout = '15min'")
+#: How the owner works: what row security would cut short fails instead.
+OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
 NameKind = Literal[
     "schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint", "check_constraint"
@@ -72,8 +74,8 @@ def _changes_the_database() -> bool:
 def _print_sql() -> None:
     # Without this paramstyle every % is doubled, as for a driver that takes parameters.
     _configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
-    for statement in (*OFFLINE_SETTINGS, f"SET ROLE {OWNER.name}"):
-        context.execute(statement)
+    for name, value in OWNER_SETTINGS.items():
+        context.execute(f"SET {name} = {value}")
     with context.begin_transaction():
         context.execute(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}")
         context.run_migrations()
@@ -84,7 +86,7 @@ def _migrate(url: str) -> None:
     with migration_lock(engine):
         with engine.connect() as connection:
             prepare_owner(connection)
-        with make_engine(url, role=OWNER.name).connect() as connection:
+        with make_engine(url, owner=True).connect() as connection:
             _prepare(connection)
             _configure_online(connection)
             with context.begin_transaction():
@@ -125,7 +127,7 @@ def _url() -> str:
     return str(url)
 
 
-def make_engine(url: str, *, role: str | None = None, readonly: bool = False) -> Engine:
+def make_engine(url: str, *, owner: bool = False, readonly: bool = False) -> Engine:
     """Return an engine without a pool, whose sessions speak UTC and give up on locks after 5 seconds.
 
     Limits and role are settings of the session, not of the transaction: an ``autocommit_block`` and a
@@ -133,15 +135,16 @@ def make_engine(url: str, *, role: str | None = None, readonly: bool = False) ->
 
     Args:
         url: The database; options of its own win over the limits.
-        role: The role that the sessions act as; their login must be allowed to.
+        owner: The sessions act as the owner, which their login must be allowed to, and their statements
+            fail where row security would cut them short.
         readonly: The sessions cannot write.
     """
     info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
-    settings = ["timezone=UTC"]
-    settings += [f"role={role}"] if role else []
-    settings += ["default_transaction_read_only=on"] if readonly else []
+    settings = {"timezone": "UTC"}
+    settings |= OWNER_SETTINGS if owner else {}
+    settings |= {"default_transaction_read_only": "on"} if readonly else {}
     options = [SESSION_LIMITS, str(conninfo_to_dict(info).get("options") or "")]
-    options += [f"-c {setting}" for setting in settings]
+    options += [f"-c {name}={value}" for name, value in settings.items()]
     info = make_conninfo(info, options=" ".join(options))
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.
     return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: psycopg.connect(info))
@@ -185,6 +188,16 @@ def _tidy(connection: Connection) -> None:
     connection.commit()
 
 
+def _let_roles_read(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Show everybody the revision once there is one: services compare it with theirs."""
+    if not step.source_revision_ids:
+        names = ", ".join(role.name for role in ROLES)
+        ctx.execute(f"GRANT USAGE ON SCHEMA {TECHNICAL_SCHEMA} TO {names}")
+        ctx.execute(f"GRANT SELECT ON {TECHNICAL_SCHEMA}.{VERSION_TABLE} TO {names}")
+
+
 def _configure_online(connection: Connection, **options: Any) -> None:
     _configure(
         connection=connection,
@@ -204,6 +217,7 @@ def _configure(**options: Any) -> None:
         compare_server_default=True,
         transaction_per_migration=True,
         render_item=render_item,
+        on_version_apply=_let_roles_read,
         **options,
     )
 
