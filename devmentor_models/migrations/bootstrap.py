@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -81,17 +82,16 @@ def bootstrap(connection: Connection, login: str | None = None) -> list[Step]:
     """
     _refuse_owner_as_superuser(connection)
     done: list[Step] = []
+    refused: list[Step] = []
     for _ in range(TRIES):
-        pending = plan(connection, login)
+        pending = [step for step in plan(connection, login) if step not in refused]
         connection.commit()
-        if not _run(connection, pending, done):
-            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads competitors, guards nothing
-            continue
-        left = [step for step in plan(connection, login) if step.needed]
-        connection.commit()
-        if not left:
+        if not pending:
             return done
-        raise ConfigurationError(_refusal(left, "The server ignored it"))
+        if ignored := [step for step in pending if step in done]:
+            raise ConfigurationError(_refusal(ignored, "The server accepted it, without effect"))
+        if not _run(connection, pending, done, refused):
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads competitors, guards nothing
     raise ConfigurationError("Others kept changing the roles of this cluster: run it again.")
 
 
@@ -119,7 +119,7 @@ def not_ready(connection: Connection, steps: list[Step]) -> ConfigurationError:
     )
 
 
-def _run(connection: Connection, steps: list[Step], done: list[Step]) -> bool:
+def _run(connection: Connection, steps: list[Step], done: list[Step], refused: list[Step]) -> bool:
     """Run the steps; False when somebody else was at the same thing, so that the plan has changed."""
     for step in steps:
         try:
@@ -134,10 +134,17 @@ def _run(connection: Connection, steps: list[Step], done: list[Step]) -> bool:
             if state != FORBIDDEN:
                 raise
             if step.needed:
-                raise ConfigurationError(_refusal([step], str(error.orig))) from error
+                raise ConfigurationError(_refusal([step], _primary(error))) from error
+            refused.append(step)
         else:
             done.append(step)
     return True
+
+
+def _primary(error: DBAPIError) -> str:
+    """Return PostgreSQL's message without its hints, which speak of one statement only."""
+    diagnosis = error.orig.diag if isinstance(error.orig, psycopg.Error) else None
+    return str((diagnosis and diagnosis.message_primary) or error.orig)
 
 
 def _refusal(steps: list[Step], why: str) -> str:

@@ -2,7 +2,8 @@
 
 Row security is forced upon the owner too, so its UPDATE of a whole table may touch no row, without an error,
 and its SELECT count(*) agrees. The sessions of migrations therefore run with ``row_security = off``:
-PostgreSQL refuses what a policy would cut short, in any statement. Two operations do the rest::
+PostgreSQL refuses what a policy would cut short, in any statement, the look at old rows for a new foreign key
+included (which would otherwise pass unseen). Two operations do the rest::
 
     with op.lift_row_security("projects.tasks"):
         op.expect_rows(
