@@ -8,9 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, MutableRecord
-from devmentor_models.kit.objects import Extension, Schema, Statement, declare, function, trigger
-
-EXTENSIONS = ("btree_gist", "pg_trgm", "vector")
+from devmentor_models.kit.objects import Extension, Schema, Statement, declare, function, statement, trigger
+from devmentor_models.security.roles import EXTENSIONS, ROLES
 
 # PostgreSQL 18 has uuidv7() itself. Before that: 48 bits of milliseconds in hexadecimal, the version, and
 # the digits of a random UUID behind its own version digit, which keep the variant bits right.
@@ -82,7 +81,9 @@ def declare_functions() -> None:
     declare(
         Base.metadata,
         Schema(TECHNICAL_SCHEMA),
+        *ROLES,
         *(Extension(name) for name in EXTENSIONS),
+        statement(f"GRANT USAGE ON SCHEMA {TECHNICAL_SCHEMA} TO {', '.join(role.name for role in ROLES)}"),
         Statement(
             _UUIDV7,
             needs_tables=False,

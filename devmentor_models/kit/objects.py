@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import MetaData
+
+from devmentor_models.security.roles import Role
 
 _INFO = "devmentor objects"
 _FUNCTION = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s+([^\s(]+)", re.IGNORECASE)
@@ -38,25 +39,6 @@ class Extension:
 
     name: str
     required: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A role of the server.
-
-    Attributes:
-        name: Its name.
-        login: Whether one may connect as it.
-        member_of: The roles whose privileges it has.
-        settings: What its sessions start with, such as ``{"statement_timeout": "30s"}``.
-        bypass_rls: Whether row security does not apply to it.
-    """
-
-    name: str
-    login: bool = False
-    member_of: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
-    bypass_rls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +121,3 @@ def statement(sql: str, *, needs_tables: bool = True) -> Statement:
     """Declare anything else by its statement: a policy, a grant, a statistics object, a publication."""
     return Statement(sql, needs_tables=needs_tables)
 
-
-def names(objects: Sequence[Declared], kind: type[Extension | Role]) -> list[str]:
-    """Return the names of the declared extensions or roles."""
-    return [item.name for item in objects if isinstance(item, kind)]

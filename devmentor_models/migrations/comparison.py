@@ -10,13 +10,14 @@ from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
-from devmentor_models.kit.objects import Extension, Role, declared
+from devmentor_models.kit.objects import Extension, declared
 from devmentor_models.migrations.catalog import Item, Key, Scope, Snapshot, read
 from devmentor_models.migrations.catalog.roles import declared_roles, live_roles
 from devmentor_models.migrations.compare import Change, changes
 from devmentor_models.migrations.compare.renames import declared_renames, same_but_for_the_name, take_back
 from devmentor_models.migrations.desired import built
 from devmentor_models.migrations.operations import NamedOperation
+from devmentor_models.security.roles import Role
 
 
 def compare(url: str, connection: Connection, metadata: MetaData, scope: Scope) -> list[Change]:

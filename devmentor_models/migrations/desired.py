@@ -12,9 +12,10 @@ from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import DevMentorError
-from devmentor_models.kit.objects import Extension, Role, Schema, Statement, declared
+from devmentor_models.kit.objects import Extension, Schema, Statement, declared
 from devmentor_models.migrations.identifiers import Verbatim, literal, quoted
 from devmentor_models.migrations.scratch import scratch_database
+from devmentor_models.security.roles import Role
 
 
 class DeclarationInvalid(DevMentorError):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from alembic import context
@@ -21,8 +21,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
-from devmentor_models.migrations import data_steps  # noqa: F401 - registers the operations that revisions call
+from devmentor_models.migrations import data_steps, plugin  # noqa: F401 - registers the operations that revisions call
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
+from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.render import render_item
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.security.roles import OWNER, ROLES
@@ -37,9 +38,8 @@ SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
 #: How the owner works: what row security would cut short fails instead.
 OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
-NameKind = Literal[
-    "schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint", "check_constraint"
-]
+#: What of a database is compared with the models.
+SCOPE = Scope((*SCHEMAS, TECHNICAL_SCHEMA), (f"{TECHNICAL_SCHEMA}.{VERSION_TABLE}",), OWNER.name)
 
 
 def run() -> None:
@@ -88,7 +88,7 @@ def _migrate(url: str) -> None:
             prepare_owner(connection)
         with make_engine(url, owner=True).connect() as connection:
             _prepare(connection)
-            _configure_online(connection)
+            _configure_online(connection, url)
             with context.begin_transaction():
                 context.run_migrations()
             _tidy(connection)
@@ -98,7 +98,7 @@ def _migrate(url: str) -> None:
 def _read(url: str) -> None:
     with make_engine(url, readonly=True).connect() as connection:
         # Alembic would make its version table, even to compare.
-        _configure_online(connection, dont_mutate=True)
+        _configure_online(connection, url, dont_mutate=True)
         with context.begin_transaction():
             context.run_migrations()
 
@@ -198,11 +198,12 @@ def _let_roles_read(
         ctx.execute(f"GRANT SELECT ON {TECHNICAL_SCHEMA}.{VERSION_TABLE} TO {names}")
 
 
-def _configure_online(connection: Connection, **options: Any) -> None:
+def _configure_online(connection: Connection, url: str, **options: Any) -> None:
     _configure(
         connection=connection,
-        include_name=_include_name(connection),
-        include_object=_include_object(),
+        autogenerate_plugins=[plugin.NAME],
+        scratch_for=url,
+        scope=SCOPE,
         **options,
     )
 
@@ -212,42 +213,9 @@ def _configure(**options: Any) -> None:
         target_metadata=target_metadata,
         version_table=VERSION_TABLE,
         version_table_schema=TECHNICAL_SCHEMA,
-        include_schemas=True,
-        compare_type=True,
-        compare_server_default=True,
         transaction_per_migration=True,
         render_item=render_item,
         on_version_apply=_let_roles_read,
         **options,
     )
 
-
-def _include_object() -> Callable[[Any, str | None, str, bool, Any], bool]:
-    """Compare one schema alone when asked to by ``-x schema=auth``, for one revision per schema."""
-    wanted = context.get_x_argument(as_dictionary=True).get("schema")
-
-    def include(item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
-        return wanted is None or kind != "table" or item.schema == wanted
-
-    return include
-
-
-def _include_name(connection: Connection) -> Callable[[str | None, NameKind, Any], bool]:
-    """Compare our schemas only, and never a partition: months come and go without a revision."""
-    rows = connection.execute(
-        text(
-            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relispartition"
-        )
-    )
-    partitions = {(schema, table) for schema, table in rows}
-    connection.commit()
-
-    def include(name: str | None, kind: NameKind, parents: Any) -> bool:
-        if kind == "schema":
-            return name in SCHEMAS
-        if kind == "table":
-            return (parents["schema_name"], name) not in partitions
-        return True
-
-    return include

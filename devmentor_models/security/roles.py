@@ -7,7 +7,8 @@ cluster makes logins and grants them a group.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from devmentor_models.security.declarations import Service
 
@@ -24,12 +25,14 @@ class Role:
         comment: What it is for.
         options: Its options, as CREATE ROLE takes them.
         memberships: The predefined roles of PostgreSQL that it is a member of.
+        settings: What its sessions start with, such as ``{"statement_timeout": "30s"}``.
     """
 
     name: str
     comment: str
     options: tuple[str, ...] = ("NOLOGIN", *SAFE_OPTIONS)
     memberships: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 OWNER = Role("devmentor_owner", "Owns every object of DevMentor and runs its migrations")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, text
 
-from devmentor_models.kit.objects import Role
 from devmentor_models.migrations.catalog.item import Item, Key
+from devmentor_models.security.roles import Role
 
 _LIVE = """
 SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls, r.rolcreatedb, r.rolcreaterole, r.rolreplication,
@@ -21,8 +21,8 @@ _ATTRIBUTES = ("LOGIN", "SUPERUSER", "BYPASSRLS", "CREATEDB", "CREATEROLE", "REP
 def declared_roles(roles: Iterable[Role]) -> Iterator[Item]:
     """Yield the declared roles as parts."""
     for role in roles:
-        switches = (role.login, False, role.bypass_rls, False, False, False)
-        yield _item(role.name, switches, list(role.member_of), dict(role.settings))
+        switches = [word in role.options for word in _ATTRIBUTES]
+        yield _item(role.name, switches, list(role.memberships), dict(role.settings))
 
 
 def live_roles(connection: Connection, names: list[str]) -> Iterator[Item]:

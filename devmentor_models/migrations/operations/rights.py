@@ -9,6 +9,11 @@ from devmentor_models.migrations.operations.named import operation
 from devmentor_models.migrations.operations.objects import dotted, listed
 
 
+def _as_login(*statements: str) -> list[str]:
+    """Run statements about roles as who logged in: the owner may not, an administrator may."""
+    return ["SET LOCAL ROLE NONE", *statements, "RESET ROLE"]
+
+
 @operation()
 def create_role(name: str, *, options: str = "NOLOGIN", member_of: Sequence[str] = ()) -> list[str]:
     """Create a role unless bootstrap has done so; roles are the whole server's, and need CREATEROLE."""
@@ -17,31 +22,31 @@ def create_role(name: str, *, options: str = "NOLOGIN", member_of: Sequence[str]
         f"DO $do$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) THEN"
         f" EXECUTE '{create}'; END IF; END $do$"
     ]
-    return made + [f"GRANT {quoted(group)} TO {quoted(name)}" for group in member_of]
+    return _as_login(*made, *(f"GRANT {quoted(group)} TO {quoted(name)}" for group in member_of))
 
 
 @operation()
-def drop_role(name: str) -> str:
+def drop_role(name: str) -> list[str]:
     """Drop a role; fails while it owns or may do anything, in any database of the server."""
-    return f"DROP ROLE {quoted(name)}"
+    return _as_login(f"DROP ROLE {quoted(name)}")
 
 
 @operation()
-def alter_role(name: str, change: str) -> str:
+def alter_role(name: str, change: str) -> list[str]:
     """Change a role: ``op.alter_role("devmentor_readonly", "SET statement_timeout TO '30s'")``."""
-    return f"ALTER ROLE {quoted(name)} {change}"
+    return _as_login(f"ALTER ROLE {quoted(name)} {change}")
 
 
 @operation()
-def grant_role(role: str, to: str) -> str:
+def grant_role(role: str, to: str) -> list[str]:
     """Make a role a member of another."""
-    return f"GRANT {quoted(role)} TO {quoted(to)}"
+    return _as_login(f"GRANT {quoted(role)} TO {quoted(to)}")
 
 
 @operation()
-def revoke_role(role: str, from_: str) -> str:
+def revoke_role(role: str, from_: str) -> list[str]:
     """End a role's membership in another."""
-    return f"REVOKE {quoted(role)} FROM {quoted(from_)}"
+    return _as_login(f"REVOKE {quoted(role)} FROM {quoted(from_)}")
 
 
 @operation()
