@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from devmentor_models.cli.bootstrap import bootstrap
+from devmentor_models.cli.docs import docs
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.target import DATABASE, URL_VARIABLE, Target, note, psql_arguments, resolve
 
@@ -214,3 +215,4 @@ def new_key() -> None:
 
 
 app.command()(bootstrap)
+app.command()(docs)
