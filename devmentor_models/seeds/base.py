@@ -1,34 +1,18 @@
-"""What every installation needs. Raise `VERSION` with every change, so that reports tell them apart."""
+"""What every installation needs: the catalogue's templates and the embedding model.
+
+To change it, change the values and raise `VERSION`. Rows that an older version wrote are brought up to this
+one, except where people changed or removed them. What is taken out of here stays in databases that have it.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from devmentor_models.ai.enums import DistanceMetric
 from devmentor_models.projects.enums import TaskKind, TaskPriority
 from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
+from devmentor_models.seeds.values import ModelSeed, TemplateSeed
 
+SET = "base"
 VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateSeed:
-    """A template of the catalogue; its slug is its key."""
-
-    slug: str
-    name: str
-    description: str
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSeed:
-    """An embedding model; its name is its key."""
-
-    name: str
-    dimensions: int
-    metric: DistanceMetric
-
 
 EMBEDDING_MODEL = ModelSeed(name="wordllama-256", dimensions=256, metric=DistanceMetric.COSINE)
 
