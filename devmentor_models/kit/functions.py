@@ -43,9 +43,10 @@ END
 $fn$
 """
 
+# SECURITY DEFINER: whoever calls it every month need not own the tables, and the partitions belong to who does.
 _ENSURE_PARTITIONS = """
 CREATE FUNCTION devmentor.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
-LANGUAGE plpgsql AS $fn$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     parent record;
     starts timestamptz;
@@ -95,6 +96,10 @@ def declare_functions() -> None:
             _ENSURE_PARTITIONS,
             arguments="integer",
             comment="Creates missing monthly partitions, from this month on; returns the new ones",
+        ),
+        statement(
+            f"REVOKE EXECUTE ON FUNCTION {TECHNICAL_SCHEMA}.ensure_partitions(integer) FROM PUBLIC",
+            needs_tables=False,
         ),
     )
 

@@ -71,7 +71,9 @@ def declared(metadata: MetaData) -> list[Declared]:
     return list(dict.fromkeys(metadata.info.get(_INFO, [])))
 
 
-def function(sql: str, *, comment: str | None = None, arguments: str = "", needs_tables: bool = False) -> Statement:
+def function(
+    sql: str, *, comment: str | None = None, arguments: str = "", needs_tables: bool = False
+) -> Statement:
     """Declare a function or procedure by its CREATE statement.
 
     Args:
@@ -120,4 +122,3 @@ def view(name: str, query: str, *, materialized: bool = False, security_invoker:
 def statement(sql: str, *, needs_tables: bool = True) -> Statement:
     """Declare anything else by its statement: a policy, a grant, a statistics object, a publication."""
     return Statement(sql, needs_tables=needs_tables)
-

@@ -81,14 +81,26 @@ def lines(found: list[Change]) -> list[str]:
     ]
 
 
+def script(found: list[Change]) -> list[str]:
+    """Return the statements that remove all differences, in an order in which they can be run."""
+    return [
+        statement
+        for change in found
+        for operation in change.operations
+        for statement in _statements(operation)
+    ]
+
+
 def sql(operations: list[MigrateOperation]) -> str:
     """Return the SQL of operations, in one line."""
-    return " ".join(" ".join(_statements(operation).split()) for operation in operations)
+    statements = (statement for operation in operations for statement in _statements(operation))
+    return " ".join(f"{' '.join(statement.split())};" for statement in statements)
 
 
-def _statements(operation: MigrateOperation) -> str:
+def _statements(operation: MigrateOperation) -> list[str]:
+    """Return the statements of an operation, Alembic's or ours."""
     if isinstance(operation, NamedOperation):
-        return "; ".join(operation.statements()) + ";"
+        return operation.statements()
     buffer = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",
@@ -97,5 +109,5 @@ def _statements(operation: MigrateOperation) -> str:
         opts={"as_sql": True, "output_buffer": buffer, "literal_binds": True},
     )
     Operations(context).invoke(operation)
-    return buffer.getvalue()
-
+    # Alembic ends each statement with a semicolon and an empty line.
+    return [statement for part in buffer.getvalue().split(";\n\n") if (statement := part.strip())]

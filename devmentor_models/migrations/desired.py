@@ -39,7 +39,7 @@ def built(url: str, metadata: MetaData, live: Connection, owner: str | None = No
     with scratch_database(url) as scratch:
         engine = create_engine(scratch, poolclass=NullPool)
         with engine.connect() as connection, connection.begin() as transaction:
-            _build(connection, metadata, homes, owner)
+            build(connection, metadata, homes, owner)
             yield connection
             transaction.rollback()
         engine.dispose()
@@ -50,7 +50,18 @@ _EXTENSION_SCHEMAS = (
 )
 
 
-def _build(connection: Connection, metadata: MetaData, homes: dict[str, str], owner: str | None) -> None:
+def build(connection: Connection, metadata: MetaData, homes: dict[str, str], owner: str | None) -> None:
+    """Create everything declared in an empty database, in the transaction of ``connection``.
+
+    Args:
+        connection: To an empty database, as a superuser.
+        metadata: What declares.
+        homes: The schemas of extensions; ``public`` where it says nothing.
+        owner: The role that owns what is made; None for whoever connects.
+
+    Raises:
+        DeclarationInvalid: PostgreSQL refuses a declaration.
+    """
     objects = declared(metadata)
     for role in objects:
         if isinstance(role, Role):

@@ -38,8 +38,10 @@ SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
 #: How the owner works: what row security would cut short fails instead.
 OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
+#: Tables that stand apart from the models: what was migrated, what was seeded.
+TABLES_OF_OURS = tuple(f"{TECHNICAL_SCHEMA}.{name}" for name in (VERSION_TABLE, "seeds"))
 #: What of a database is compared with the models.
-SCOPE = Scope((*SCHEMAS, TECHNICAL_SCHEMA), (f"{TECHNICAL_SCHEMA}.{VERSION_TABLE}",), OWNER.name)
+SCOPE = Scope((*SCHEMAS, TECHNICAL_SCHEMA), TABLES_OF_OURS, OWNER.name)
 
 
 def run() -> None:
@@ -218,4 +220,3 @@ def _configure(**options: Any) -> None:
         on_version_apply=_let_roles_read,
         **options,
     )
-

@@ -62,7 +62,7 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_type b ON b
 LEFT JOIN pg_collation c ON c.oid = t.typcollation AND t.typcollation <> b.typcollation
 LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace
 WHERE t.typtype = 'd' AND n.nspname = ANY(:schemas) AND {_own("pg_type", "t.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 COMPOSITES: Final = f"""
 SELECT n.nspname, '', c.relname, 'pg_type'::regclass::oid, t.oid, 0,

@@ -97,7 +97,11 @@ def _attached(
     if comment is not None:
         yield Item(Key("comment", key.schema, described(key, state), ""), {"text": comment}, needs)
     if owner and scope.owner and owner != quoted(scope.owner) and key.kind != "column":
-        yield Item(Key("owner", key.schema, described(key, state), ""), {"role": owner, "expected": scope.owner}, needs)
+        yield Item(
+            Key("owner", key.schema, described(key, state), ""),
+            {"role": owner, "expected": scope.owner},
+            needs,
+        )
     granted: dict[str, dict[str, bool]] = defaultdict(dict)
     for grantee, privilege, grantable in privileges or ():
         granted[grantee][privilege] = grantable
@@ -105,7 +109,9 @@ def _attached(
         granted.setdefault("PUBLIC", {})  # so that its absence is seen, too
     what = f"COLUMN {key.table_sql}.{key.sql}" if key.kind == "column" else ""
     for grantee, given in granted.items():
-        target = what or described(key, state).replace("MATERIALIZED VIEW ", "TABLE ").replace("VIEW ", "TABLE ")
+        target = what or described(key, state).replace("MATERIALIZED VIEW ", "TABLE ").replace(
+            "VIEW ", "TABLE "
+        )
         facts = {"privileges": given, "of": key.kind}
         yield Item(Key("grant", key.schema, target.replace("DOMAIN ", "TYPE "), grantee), facts, needs)
 

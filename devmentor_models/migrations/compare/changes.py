@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -70,23 +71,30 @@ class Change:
         if self.new is None:
             return f"{title}: is in the database but not in the models"
         names = sorted({*self.old.state, *self.new.state} - UNCOMPARED)
-        facts = [
-            f"{name.replace('_', ' ')} is {_short(self.old[name])} in the database, {_short(self.new[name])} in the models"
-            for name in names
-            if self.old[name] != self.new[name]
-        ]
+        pairs = ((name.replace("_", " "), self.old[name], self.new[name]) for name in names)
+        facts = [f"{name} is {_both(old, new)}" for name, old, new in pairs if old != new]
         return f"{title}: {'; '.join(facts)}"
 
 
 #: Facts that are read but never make a difference: columns stand in the order in which they came.
 UNCOMPARED = frozenset({"position", "of"})
-_LONGEST = 160
+_SHOWN = 120
 
 
-def _short(value: object) -> str:
-    """Return a value for a line, its middle left out where it is long."""
-    if value is None:
-        return "absent"
-    written = " ".join(str(value).split())
-    half = _LONGEST // 2
-    return written if len(written) <= _LONGEST else f"{written[:half]} … {written[-half:]}"
+def _both(old: object, new: object) -> str:
+    """Return both values for a line; of long ones what stands around the first difference."""
+    first, second = _written(old), _written(new)
+    if max(len(first), len(second)) > _SHOWN:
+        start = max(0, len(os.path.commonprefix([first, second])) - _SHOWN // 2)
+        first, second = (_excerpt(value, start) for value in (first, second))
+    return f"{first} in the database, {second} in the models"
+
+
+def _written(value: object) -> str:
+    return "absent" if value is None else " ".join(str(value).split())
+
+
+def _excerpt(value: str, start: int) -> str:
+    before = "… " if start else ""
+    after = " …" if start + _SHOWN < len(value) else ""
+    return f"{before}{value[start : start + _SHOWN]}{after}"

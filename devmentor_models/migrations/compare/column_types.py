@@ -100,7 +100,9 @@ def sqlalchemy_type(name: str, collation: str | None, snapshot: Snapshot) -> Typ
     if name in {"text", "character varying"} and collation:
         bare = split(collation, ".")[-1]
         if collation in {quoted(unquoted(bare)), f"pg_catalog.{bare}"}:
-            return sa.Text(collation=unquoted(bare)) if name == "text" else sa.String(collation=unquoted(bare))
+            return (
+                sa.Text(collation=unquoted(bare)) if name == "text" else sa.String(collation=unquoted(bare))
+            )
         return NamedType(f"{name} COLLATE {collation}")
     if collation:
         return NamedType(f"{name} COLLATE {collation}")

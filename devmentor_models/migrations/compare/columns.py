@@ -141,10 +141,10 @@ def _one(old: Item, new: Item, facts: dict[str, Any], snapshot: Snapshot) -> Alt
             options["postgresql_using"] = using
     if "nullable" in facts:
         options["modify_nullable"] = facts["nullable"]
-    default: TextClause | None | Literal[False] = False
+    default: TextClause | Literal[False] | None = False
     if "server_default" in facts:
         default = None if facts["server_default"] is None else verbatim(facts["server_default"])
-    comment: str | None | Literal[False] = facts.get("comment", False)
+    comment: str | Literal[False] | None = facts.get("comment", False)
     return AlterColumn(
         key.table,
         key.name,
@@ -162,7 +162,10 @@ def _identity(old: Item, new: Item) -> list[ops.MigrateOperation]:
     def setting(change: str) -> Any:
         return call("alter_column_setting", table, name, change)
 
-    there, back = _identity_change(old["identity"], new["identity"]), _identity_change(new["identity"], old["identity"])
+    there, back = (
+        _identity_change(old["identity"], new["identity"]),
+        _identity_change(new["identity"], old["identity"]),
+    )
     made = setting(there)
     made.undo = setting(back)
     return [made]
@@ -173,7 +176,13 @@ def _identity_change(old: dict[str, Any] | None, new: dict[str, Any] | None) -> 
         return "DROP IDENTITY"
     kind = "ALWAYS" if new["always"] else "BY DEFAULT"
     cycle = "CYCLE" if new["cycle"] else "NO CYCLE"
-    words = {"increment": "INCREMENT BY", "minvalue": "MINVALUE", "maxvalue": "MAXVALUE", "start": "START WITH", "cache": "CACHE"}
+    words = {
+        "increment": "INCREMENT BY",
+        "minvalue": "MINVALUE",
+        "maxvalue": "MAXVALUE",
+        "start": "START WITH",
+        "cache": "CACHE",
+    }
     parts = [f"{word} {new[name]}" for name, word in words.items()]
     if old is None:
         return f"ADD GENERATED {kind} AS IDENTITY ({' '.join([*parts, cycle])})"

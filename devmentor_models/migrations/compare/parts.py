@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from alembic.operations.ops import MigrateOperation
 
@@ -74,7 +73,12 @@ def _alter_function(old: Item, new: Item) -> Alteration | None:
     return _pair(call("replace_function", new["definition"]), call("replace_function", old["definition"]))
 
 
-_TRIGGER_MODES = {"D": "DISABLE TRIGGER", "R": "ENABLE REPLICA TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "O": "ENABLE TRIGGER"}
+_TRIGGER_MODES = {
+    "D": "DISABLE TRIGGER",
+    "R": "ENABLE REPLICA TRIGGER",
+    "A": "ENABLE ALWAYS TRIGGER",
+    "O": "ENABLE TRIGGER",
+}
 
 
 def _trigger_mode(item: Item) -> str:
@@ -95,7 +99,9 @@ def _alter_trigger(old: Item, new: Item) -> Alteration | None:
     if old["definition"] != new["definition"]:
         return None
     table = table_name(new.key)
-    return _pair(call("alter_table", table, _trigger_mode(new)), call("alter_table", table, _trigger_mode(old)))
+    return _pair(
+        call("alter_table", table, _trigger_mode(new)), call("alter_table", table, _trigger_mode(old))
+    )
 
 
 def _view(verb: str) -> Callable[[Item], Operations]:
@@ -188,17 +194,24 @@ def _grants(old: Item, new: Item) -> Operations:
 
 
 def _privilege_changes(
-    old: dict[str, bool], new: dict[str, bool], given: Callable[..., NamedOperation], taken: Callable[..., NamedOperation]
+    old: dict[str, bool],
+    new: dict[str, bool],
+    given: Callable[..., NamedOperation],
+    taken: Callable[..., NamedOperation],
 ) -> Operations:
     """Return what gives and takes the differences, plain privileges and grantable ones apart."""
     made: Operations = []
     for grantable in (False, True):
-        lost = sorted(name for name, option in old.items() if option == grantable and new.get(name) != grantable)
+        lost = sorted(
+            name for name, option in old.items() if option == grantable and new.get(name) != grantable
+        )
         if lost:
             undo = given(lost, grantable=grantable)
             made.append(_with(taken(lost), undo))
     for grantable in (False, True):
-        won = sorted(name for name, option in new.items() if option == grantable and old.get(name) != grantable)
+        won = sorted(
+            name for name, option in new.items() if option == grantable and old.get(name) != grantable
+        )
         if won:
             made.append(_with(given(won, grantable=grantable), taken(won)))
     return made
@@ -235,7 +248,11 @@ def _alter_enum(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alte
     for place, value in enumerate(after):
         if value not in before:
             beside = {"after": after[place - 1]} if place else {"before": before[0]}
-            undo = replace(Item(old.key, {"values": [*before]}), _only(desired, live)) if not made else call("execute_sql", "SELECT")
+            undo = (
+                replace(Item(old.key, {"values": [*before]}), _only(desired, live))
+                if not made
+                else call("execute_sql", "SELECT")
+            )
             made.append(call("add_enum_value", name, value, undo=undo, **beside))
     return Alteration(made)
 
@@ -260,7 +277,9 @@ def _domain(item: Item) -> Operations:
     parts = [str(item["type"])]
     parts += [f"DEFAULT {item['default']}"] if item["default"] is not None else []
     parts += ["NOT NULL"] if item["not_null"] else []
-    parts += [f"CONSTRAINT {quoted(key)} {value}" for key, value in sorted((item["constraints"] or {}).items())]
+    parts += [
+        f"CONSTRAINT {quoted(key)} {value}" for key, value in sorted((item["constraints"] or {}).items())
+    ]
     return [call("create_domain", name, " ".join(parts), undo=call("drop_domain", name))]
 
 
@@ -270,10 +289,15 @@ def _alter_domain(old: Item, new: Item) -> Alteration | None:
     alter = f"ALTER DOMAIN {new.key.sql}"
     changes: list[tuple[str, str]] = []
     if old["default"] != new["default"]:
-        words = [f"SET DEFAULT {item['default']}" if item["default"] is not None else "DROP DEFAULT" for item in (new, old)]
+        words = [
+            f"SET DEFAULT {item['default']}" if item["default"] is not None else "DROP DEFAULT"
+            for item in (new, old)
+        ]
         changes.append((words[0], words[1]))
     if old["not_null"] != new["not_null"]:
-        changes.append(("SET NOT NULL", "DROP NOT NULL") if new["not_null"] else ("DROP NOT NULL", "SET NOT NULL"))
+        changes.append(
+            ("SET NOT NULL", "DROP NOT NULL") if new["not_null"] else ("DROP NOT NULL", "SET NOT NULL")
+        )
     before, after = old["constraints"] or {}, new["constraints"] or {}
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
@@ -291,7 +315,9 @@ def _sql(there: str, back: str) -> NamedOperation:
 
 def _composite(item: Item) -> Operations:
     attributes = ", ".join(f"{quoted(name)} {kind}" for name, kind in item["attributes"])
-    return [call("create_composite", _dotted(item.key), attributes, undo=call("drop_type", _dotted(item.key)))]
+    return [
+        call("create_composite", _dotted(item.key), attributes, undo=call("drop_type", _dotted(item.key)))
+    ]
 
 
 def _alter_composite(old: Item, new: Item) -> Alteration:
@@ -321,7 +347,9 @@ def _publication(item: Item) -> Operations:
     target = f"FOR {', '.join(parts)} " if parts else ""
     root = ", publish_via_partition_root = true" if item["via_root"] else ""
     definition = f"{target}WITH (publish = {literal(item['publish'])}{root})"
-    return [call("create_publication", item.key.name, definition, undo=call("drop_publication", item.key.name))]
+    return [
+        call("create_publication", item.key.name, definition, undo=call("drop_publication", item.key.name))
+    ]
 
 
 def _event_trigger(item: Item) -> Operations:
@@ -329,7 +357,9 @@ def _event_trigger(item: Item) -> Operations:
     definition = f"ON {item['event']}{tags} EXECUTE FUNCTION {item['function']}"
     modes = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
     undo = call("drop_event_trigger", item.key.name)
-    return [call("create_event_trigger", item.key.name, definition, enabled=modes.get(item["enabled"]), undo=undo)]
+    return [
+        call("create_event_trigger", item.key.name, definition, enabled=modes.get(item["enabled"]), undo=undo)
+    ]
 
 
 def _database_setting(item: Item) -> Operations:
@@ -339,7 +369,9 @@ def _database_setting(item: Item) -> Operations:
 
 def _alter_database_setting(old: Item, new: Item) -> Alteration:
     name = new.key.name
-    return _pair(call("set_database_setting", name, new["value"]), call("set_database_setting", name, old["value"]))
+    return _pair(
+        call("set_database_setting", name, new["value"]), call("set_database_setting", name, old["value"])
+    )
 
 
 def _attached_to_table(verb: str, drop_verb: str) -> Callable[[Item], Operations]:
@@ -362,12 +394,24 @@ def _replica_identity(item: Item) -> Operations:
 
 def _alter_sequence(old: Item, new: Item) -> Alteration:
     name = _dotted(new.key)
-    words = [item["definition"].replace(" CYCLE", " CYCLE") if " CYCLE" in item["definition"] else f"{item['definition']} NO CYCLE" for item in (new, old)]
+    words = [
+        item["definition"].replace(" CYCLE", " CYCLE")
+        if " CYCLE" in item["definition"]
+        else f"{item['definition']} NO CYCLE"
+        for item in (new, old)
+    ]
     return _pair(call("alter_sequence", name, words[0]), call("alter_sequence", name, words[1]))
 
 
 def _owner(item: Item) -> Operations:
-    return [call("set_owner", item.key.table, item["role"], undo=call("set_owner", item.key.table, item["expected"]))]
+    return [
+        call(
+            "set_owner",
+            item.key.table,
+            item["role"],
+            undo=call("set_owner", item.key.table, item["expected"]),
+        )
+    ]
 
 
 def _alter_owner(old: Item, new: Item) -> Alteration:
@@ -389,7 +433,9 @@ def _partition(item: Item) -> Operations:
 
 
 def _role(item: Item) -> Operations:
-    made: Operations = [call("create_role", item.key.name, options=item["options"], undo=call("drop_role", item.key.name))]
+    made: Operations = [
+        call("create_role", item.key.name, options=item["options"], undo=call("drop_role", item.key.name))
+    ]
     bare = Item(item.key, {"options": item["options"], "member_of": [], "settings": {}})
     return made + _alter_role(bare, item).operations
 
@@ -400,13 +446,22 @@ def _alter_role(old: Item, new: Item) -> Alteration:
     if old["options"] != new["options"]:
         made.append(call("alter_role", name, new["options"], undo=call("alter_role", name, old["options"])))
     before, after = set(old["member_of"] or ()), set(new["member_of"] or ())
-    made += [call("revoke_role", group, name, undo=call("grant_role", group, name)) for group in sorted(before - after)]
-    made += [call("grant_role", group, name, undo=call("revoke_role", group, name)) for group in sorted(after - before)]
+    made += [
+        call("revoke_role", group, name, undo=call("grant_role", group, name))
+        for group in sorted(before - after)
+    ]
+    made += [
+        call("grant_role", group, name, undo=call("revoke_role", group, name))
+        for group in sorted(after - before)
+    ]
     settings = old["settings"] or {}, new["settings"] or {}
     for setting in sorted(settings[0].keys() | settings[1].keys()):
         values = [given.get(setting) for given in settings]
         if values[0] != values[1]:
-            words = [f"RESET {setting}" if value is None else f"SET {setting} TO {literal(value)}" for value in values]
+            words = [
+                f"RESET {setting}" if value is None else f"SET {setting} TO {literal(value)}"
+                for value in values
+            ]
             made.append(call("alter_role", name, words[1], undo=call("alter_role", name, words[0])))
     return Alteration(made)
 

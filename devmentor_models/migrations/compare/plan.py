@@ -65,7 +65,11 @@ class _Plan:
             key = queue.pop()
             breaks = self.altered[key].breaks if key in self.altered else Breaks.EVERYTHING
             for dependant in self.dependants[key]:
-                if dependant in self.gone or dependant in self.replaced or not self._breaks(breaks, dependant):
+                if (
+                    dependant in self.gone
+                    or dependant in self.replaced
+                    or not self._breaks(breaks, dependant)
+                ):
                     continue
                 self.altered.pop(dependant, None)
                 self.replaced.add(dependant)
@@ -96,7 +100,11 @@ class _Plan:
         made: list[Change] = []
         while before:
             # Parts may need each other in a circle only where the order does not matter to PostgreSQL.
-            node = heapq.heappop(ready)[1] if ready else min(before, key=lambda node: (len(before[node]), self._rank(node)))
+            node = (
+                heapq.heappop(ready)[1]
+                if ready
+                else min(before, key=lambda node: (len(before[node]), self._rank(node)))
+            )
             if before.pop(node, None) is None:
                 continue
             made.append(self._change(node))
@@ -148,7 +156,13 @@ class _Plan:
         tier = 1 if step is Step.ALTER and key.kind == "enum" else 2 if key.kind in _FIRST else 3
         if tier < 3:  # noqa: PLR2004 - the tiers above
             return (tier, order, *key)
-        return (tier, key.schema, table if key.kind not in {"grant", "comment", "owner"} else "~", order, *key)
+        return (
+            tier,
+            key.schema,
+            table if key.kind not in {"grant", "comment", "owner"} else "~",
+            order,
+            *key,
+        )
 
     def _change(self, node: Node) -> Change:
         step, key = node
@@ -164,7 +178,9 @@ class _Plan:
     def _operations(self, step: Step, item: Item, snapshot: Snapshot) -> list[MigrateOperation]:
         if item.key.kind == "table":
             own = [
-                snapshot[part] for (phase, part), node in self.inside.items() if node == (step, item.key) and phase is step
+                snapshot[part]
+                for (phase, part), node in self.inside.items()
+                if node == (step, item.key) and phase is step
             ]
             made = tables.create_table(item, own, snapshot)
         elif step is Step.CREATE:

@@ -34,7 +34,9 @@ _CHECK = re.compile(r"CHECK \((?P<expression>.*)\)\Z", re.DOTALL)
 _EXCLUDE = re.compile(r"EXCLUDE USING (?P<using>\w+) (?P<rest>\(.*)\Z", re.DOTALL)
 #: In what SQLAlchemy and Alembic pass on as text, ``:word`` is a parameter and a percent sign doubles.
 _DELICATE = re.compile(r"%|(?<!:):\w|\\")
-_INDEX = re.compile(r"CREATE (?P<unique>UNIQUE )?INDEX .+? ON (?:ONLY )?.+? USING (?P<using>\w+) (?P<keys>\(.*)\Z", re.DOTALL)
+_INDEX = re.compile(
+    r"CREATE (?P<unique>UNIQUE )?INDEX .+? ON (?:ONLY )?.+? USING (?P<using>\w+) (?P<keys>\(.*)\Z", re.DOTALL
+)
 _INDEX_REST = re.compile(
     r"(?:INCLUDE \((?P<include>[^)]+)\) ?)?(?P<nulls>NULLS NOT DISTINCT ?)?(?:WITH \((?P<with>[^)]+)\) ?)?"
     r"(?:WHERE (?P<where>.+))?\Z",
@@ -55,7 +57,13 @@ def constraint(item: Item) -> sa.Constraint | None:
         return sa.PrimaryKeyConstraint(*_names(found["columns"]), name=name)
     if found := _CHECK.match(definition):
         inner, rest = bracketed(definition)
-        return None if rest else sa.CheckConstraint(bracketed(inner)[0] if inner[0] == "(" and not bracketed(inner)[1] else inner, name=name)
+        return (
+            None
+            if rest
+            else sa.CheckConstraint(
+                bracketed(inner)[0] if inner[0] == "(" and not bracketed(inner)[1] else inner, name=name
+            )
+        )
     if found := _UNIQUE.match(definition):
         options: dict[str, Any] = {"deferrable": True} if found["deferrable"] else {}
         options |= {"initially": found["initially"]} if found["initially"] else {}
@@ -103,11 +111,23 @@ def add_constraint(item: Item) -> list[ops.MigrateOperation]:
         undo = call("drop_table_constraint", key.name, table_name(key))
         return [call("add_constraint", key.name, table_name(key), definition, undo=undo)]
     if isinstance(made, ExcludeConstraint):
-        sa.Table(key.table, sa.MetaData(), *(sa.Column(c.name, sa.Integer) for c in made.columns), made, schema=key.schema or None)
+        sa.Table(
+            key.table,
+            sa.MetaData(),
+            *(sa.Column(c.name, sa.Integer) for c in made.columns),
+            made,
+            schema=key.schema or None,
+        )
         return [CreateExcludeConstraintOp.from_constraint(made)]
     # Only a constraint of a table can be turned into an operation.
     names = [column for column in getattr(made, "column_keys", None) or _column_names(made)]
-    sa.Table(key.table, sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names), made, schema=key.schema or None)
+    sa.Table(
+        key.table,
+        sa.MetaData(),
+        *(sa.Column(name, sa.Integer) for name in names),
+        made,
+        schema=key.schema or None,
+    )
     return [ops.AddConstraintOp.from_constraint(made)]
 
 
@@ -204,8 +224,12 @@ def create_table(item: Item, parts: Iterable[Item], snapshot: Snapshot) -> list[
     key = item.key
     own = [part for part in parts if part.key.kind == "column"]
     own.sort(key=lambda part: int(part["position"]))
-    made = [built for part in parts if part.key.kind == "constraint" and (built := constraint(part)) is not None]
-    options: dict[str, Any] = {"postgresql_partition_by": item["partition_by"]} if item["partition_by"] else {}
+    made = [
+        built for part in parts if part.key.kind == "constraint" and (built := constraint(part)) is not None
+    ]
+    options: dict[str, Any] = (
+        {"postgresql_partition_by": item["partition_by"]} if item["partition_by"] else {}
+    )
     if item["unlogged"]:
         options["prefixes"] = ["UNLOGGED"]
     table = sa.Table(
@@ -217,6 +241,9 @@ def create_table(item: Item, parts: Iterable[Item], snapshot: Snapshot) -> list[
         comment=item["comment"],
         **options,
     )
+    for part in table.primary_key.columns:  # otherwise SQLAlchemy makes a SERIAL of an integer key
+        if isinstance(part.type, sa.Integer) and part.identity is None:
+            part.autoincrement = False
     bare = Item(key, {"unlogged": item["unlogged"], "comment": item["comment"]})
     later = alter_table(bare, Item(key, {**item.state, "partition_by": None}))
     return [

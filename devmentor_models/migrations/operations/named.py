@@ -88,7 +88,9 @@ def operation(
             return operations.invoke(cls(name, arguments, options))
 
         signature = inspect.signature(function)
-        own = [inspect.Parameter(part, inspect.Parameter.POSITIONAL_OR_KEYWORD) for part in ("cls", "operations")]
+        own = [
+            inspect.Parameter(part, inspect.Parameter.POSITIONAL_OR_KEYWORD) for part in ("cls", "operations")
+        ]
         setattr(invoke, "__signature__", signature.replace(parameters=[*own, *signature.parameters.values()]))  # noqa: B010 - likewise
         made = type(name, (NamedOperation,), {name: classmethod(invoke)})
         Operations.register_operation(name)(made)

@@ -140,7 +140,9 @@ def create_policy(
 ) -> str:
     """Create a row-security policy.
 
-    >>> create_policy("own", "projects.tasks", to=["devmentor_projects"], using="user_id = auth.current_user_id()")
+    >>> create_policy(
+    ...     "own", "projects.tasks", to=["devmentor_projects"], using="user_id = auth.current_user_id()"
+    ... )
     'CREATE POLICY own ON projects.tasks TO devmentor_projects USING (user_id = auth.current_user_id())'
     """
     made = f"CREATE POLICY {quoted(name)} ON {dotted(table)}"

@@ -61,7 +61,9 @@ def set_storage_parameters(
     given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
     reset = ", ".join(name for name, value in parameters.items() if value is None)
     alter = f"ALTER {kind} {dotted(table)}"
-    return [f"{alter} {change}" for change in (given and f"SET ({given})", reset and f"RESET ({reset})") if change]
+    return [
+        f"{alter} {change}" for change in (given and f"SET ({given})", reset and f"RESET ({reset})") if change
+    ]
 
 
 @operation()
