@@ -43,7 +43,7 @@ END
 $fn$
 """
 
-# SECURITY DEFINER: whoever calls it every month need not own the tables, and the partitions belong to who does.
+# SECURITY DEFINER: whoever calls it need not own the tables, and the partitions belong to who does.
 _ENSURE_PARTITIONS = """
 CREATE FUNCTION devmentor.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$

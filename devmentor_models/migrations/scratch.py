@@ -74,8 +74,8 @@ def _checked(server: str, version: int, name: str) -> str:
     if found // MAJOR != version // MAJOR:
         raise ConfigurationError(
             f"{name} runs PostgreSQL {found // MAJOR}, the database {version // MAJOR}, and schemas compare"
-            f" within a major version only. Point {SCRATCH_VARIABLE} at an administrator of a PostgreSQL {version // MAJOR}"
-            " with pgvector; nothing stays there."
+            f" within a major version only. Point {SCRATCH_VARIABLE} at an administrator of a"
+            f" PostgreSQL {version // MAJOR} with pgvector; nothing stays there."
         )
     return server
 

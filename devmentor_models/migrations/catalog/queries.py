@@ -35,7 +35,7 @@ SCHEMAS: Final = f"""
 SELECT '', '', n.nspname, 'pg_namespace'::regclass::oid, n.oid, 0, '{{}}'::jsonb,
     obj_description(n.oid, 'pg_namespace'), n.nspowner::regrole::text, {_privileges("n.nspacl", "n", "n.nspowner")}
 FROM pg_namespace n WHERE n.nspname = ANY(:schemas)
-"""  # noqa: E501 - one line a column group
+"""
 
 EXTENSIONS: Final = """
 SELECT '', '', x.extname, 'pg_extension'::regclass::oid, x.oid, 0, '{}'::jsonb, NULL, NULL, NULL
@@ -48,7 +48,7 @@ SELECT n.nspname, '', t.typname, 'pg_type'::regclass::oid, t.oid, 0,
     obj_description(t.oid, 'pg_type'), t.typowner::regrole::text, {_privileges("t.typacl", "T", "t.typowner")}
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'e' AND n.nspname = ANY(:schemas) AND {_own("pg_type", "t.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 DOMAINS: Final = f"""
 SELECT n.nspname, '', t.typname, 'pg_type'::regclass::oid, t.oid, 0,
@@ -71,7 +71,7 @@ SELECT n.nspname, '', c.relname, 'pg_type'::regclass::oid, t.oid, 0,
     obj_description(t.oid, 'pg_type'), t.typowner::regrole::text, {_privileges("t.typacl", "T", "t.typowner")}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.typrelid = c.oid
 WHERE c.relkind = 'c' AND n.nspname = ANY(:schemas) AND {_own("pg_class", "c.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 SEQUENCES: Final = f"""
 SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, 0,
@@ -90,7 +90,7 @@ SELECT n.nspname, '', format('%s(%s)', p.proname, pg_get_function_identity_argum
     obj_description(p.oid, 'pg_proc'), p.proowner::regrole::text, {_privileges("p.proacl", "f", "p.proowner")}
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname = ANY(:schemas) AND {_own("pg_proc", "p.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 _RELATION = """
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -105,7 +105,7 @@ SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, 0,
         'comment', obj_description(c.oid, 'pg_class')),
     NULL, c.relowner::regrole::text, {_privileges("c.relacl", "r", "c.relowner")}
 {_RELATION} AND c.relkind IN ('r', 'p') AND {_own("pg_class", "c.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 VIEWS: Final = f"""
 SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, 0,
@@ -153,7 +153,7 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON
 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE n.nspname = ANY(:schemas) AND NOT c.relispartition AND NOT format('%s.%s', n.nspname, c.relname) = ANY(:ignored)
     AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND {_own("pg_class", "c.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 CONSTRAINTS: Final = f"""
 SELECT n.nspname, c.relname, k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
@@ -163,7 +163,7 @@ SELECT n.nspname, c.relname, k.conname, 'pg_constraint'::regclass::oid, k.oid, 0
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(:schemas) AND NOT c.relispartition AND NOT format('%s.%s', n.nspname, c.relname) = ANY(:ignored)
     AND k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conparentid = 0 AND {_own("pg_class", "c.oid")}
-"""  # noqa: E501 - likewise
+"""
 
 INDEXES: Final = f"""
 SELECT n.nspname, c.relname, x.relname, 'pg_class'::regclass::oid, x.oid, 0,
@@ -173,7 +173,7 @@ FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid
 WHERE n.nspname = ANY(:schemas) AND NOT x.relispartition AND NOT c.relispartition AND {_own("pg_class", "c.oid")}
     AND NOT format('%s.%s', n.nspname, c.relname) = ANY(:ignored)
     AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
-"""  # noqa: E501 - likewise
+"""
 
 TRIGGERS: Final = f"""
 SELECT n.nspname, c.relname, t.tgname, 'pg_trigger'::regclass::oid, t.oid, 0,
@@ -216,7 +216,7 @@ SELECT n.nspname, '', c.collname, 'pg_collation'::regclass::oid, c.oid, 0,
         || coalesce(format(', locale = %L', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale')), format(', lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype)) || ')'),
     obj_description(c.oid, 'pg_collation'), c.collowner::regrole::text, NULL
 FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = ANY(:schemas)
-"""  # noqa: E501 - likewise
+"""
 
 PUBLICATIONS: Final = """
 SELECT '', '', p.pubname, 'pg_publication'::regclass::oid, p.oid, 0, jsonb_build_object('all_tables', p.puballtables,
@@ -236,7 +236,7 @@ SELECT '', '', e.evtname, 'pg_event_trigger'::regclass::oid, e.oid, 0, jsonb_bui
     obj_description(e.oid, 'pg_event_trigger'), e.evtowner::regrole::text, NULL
 FROM pg_event_trigger e
 WHERE NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_event_trigger'::regclass AND x.objid = e.oid AND x.deptype = 'e')
-"""  # noqa: E501 - likewise
+"""
 
 DEFAULT_PRIVILEGES: Final = """
 SELECT coalesce(n.nspname, ''), CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
@@ -316,4 +316,4 @@ UNION ALL SELECT 'pg_attrdef'::regclass, oid, 0, 'pg_class'::regclass, adrelid, 
 UNION ALL SELECT 'pg_rewrite'::regclass, oid, 0, 'pg_class'::regclass, ev_class, 0 FROM pg_rewrite WHERE rulename = '_RETURN' AND oid >= 16384
 UNION ALL SELECT 'pg_class'::regclass, conindid, 0, 'pg_constraint'::regclass, oid, 0 FROM pg_constraint WHERE contype IN ('p', 'u', 'x') AND conparentid = 0
 UNION ALL SELECT classid, objid, objsubid, refclassid, refobjid, 0 FROM pg_depend WHERE deptype = 'e' AND objid >= 16384
-"""  # noqa: E501 - likewise
+"""
