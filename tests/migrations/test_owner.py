@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 from alembic import command
-from alembic.util.exc import CommandError
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,7 +15,6 @@ from devmentor_models import migrate
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.migrations.environment import make_engine, migration_lock
 from devmentor_models.migrations.ownership import foreign_objects
-from devmentor_models.registry import SCHEMAS
 from devmentor_models.security.roles import OWNER, READONLY
 from devmentor_models.testing.databases import DatabaseServer
 from tests.support.logins import ask, login, name_of
@@ -119,8 +117,6 @@ def test_a_read_only_role_looks(devmentor_database_url: str) -> None:
     """`current` and `check` need no membership in the owner, and no right to a single table."""
     with login(devmentor_database_url, member_of=READONLY.name) as url:
         assert migrate.current(url) == migrate.head()
-        for schema in SCHEMAS:
-            ask(devmentor_database_url, f"GRANT USAGE ON SCHEMA {schema} TO {name_of(url)}")
         assert migrate.check(url) == []
 
 
@@ -134,8 +130,7 @@ def test_looking_waits_for_no_migrator(devmentor_url: str) -> None:
 def test_looking_leaves_an_empty_database_empty(empty_url: str) -> None:
     """Alembic would make its version table even to compare."""
     assert migrate.current(empty_url) is None
-    with pytest.raises(CommandError, match="not up to date"):
-        migrate.check(empty_url)
+    assert any("table auth.users: is missing" in line for line in migrate.check(empty_url))
     assert ask(empty_url, OWNERS) == []
 
 
