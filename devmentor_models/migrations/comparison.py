@@ -1,4 +1,4 @@
-"""Compare a database with the models: for ``alembic revision --autogenerate`` and for ``devmentor-db check`` (M3)."""
+"""Compare a database with the models, for ``revision --autogenerate`` and for ``devmentor-db check`` (M3)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ from devmentor_models.migrations.operations import NamedOperation
 from devmentor_models.security.roles import Role
 
 
-def compare(url: str, connection: Connection, metadata: MetaData, scope: Scope) -> list[Change]:
+def compare(
+    url: str, connection: Connection, metadata: MetaData, scope: Scope, *, scratch: str | None = None
+) -> list[Change]:
     """Return what leads from a database to the models, in an order in which it can be done.
 
-    Reads the live database's catalogs in one transaction of ``connection``; writes nothing there and takes no lock
-    on a table. What the models declare is built in a scratch database.
+    Reads the live database's catalogs in one transaction of ``connection``; writes nothing there and takes no
+    lock on a table. What the models declare is built in a scratch database.
 
     Args:
         url: The live database; its server or an embedded one of its version serves for the scratch database.
         connection: A connection to it; any role may read the catalogs.
         metadata: The models.
         scope: What of the database is ours.
+        scratch: An empty database for what the models declare, left as it was; None for a new one.
 
     Raises:
         ConfigurationError: There is nowhere to make a scratch database.
@@ -43,15 +46,15 @@ def compare(url: str, connection: Connection, metadata: MetaData, scope: Scope) 
     scope = Scope(tuple(sorted({*scope.schemas, *schemas})), scope.ignored, scope.owner)
     live = read(connection, scope)
     live = _merged(live, live_roles(connection, [role.name for role in roles]), tolerated)
-    with built(url, metadata, connection, scope.owner) as scratch:
-        desired = _desired(scratch, scope, roles, tolerated)
+    with built(metadata, connection, url=url, owner=scope.owner, scratch=scratch) as place:
+        desired = _desired(place, scope, roles, tolerated)
         renames = declared_renames(metadata, live)
-        take_back(scratch, renames)
+        take_back(place, renames)
         if renames:
-            desired = _desired(scratch, scope, roles, tolerated)
+            desired = _desired(place, scope, roles, tolerated)
         if again := same_but_for_the_name(live, desired):
-            take_back(scratch, again)
-            desired = _desired(scratch, scope, roles, tolerated)
+            take_back(place, again)
+            desired = _desired(place, scope, roles, tolerated)
         found = changes(live, desired)
     return [*found, *(rename.change() for rename in (*again, *renames))]
 

@@ -6,7 +6,7 @@ All of it happens in one transaction of a scratch database that is rolled back: 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -23,21 +23,24 @@ class DeclarationInvalid(DevMentorError):
 
 
 @contextmanager
-def built(url: str, metadata: MetaData, live: Connection, owner: str | None = None) -> Iterator[Connection]:
+def built(
+    metadata: MetaData, live: Connection, *, url: str, owner: str | None = None, scratch: str | None = None
+) -> Iterator[Connection]:
     """Yield a connection to a scratch database, in a transaction in which everything declared exists.
 
     Args:
-        url: The live database, which tells the server to use.
         metadata: What declares the tables, types and objects.
         live: A connection to the live database, which tells the schemas of its extensions.
+        url: The live database, which tells the server to use.
         owner: The role that owns what is made; None for whoever connects.
+        scratch: An empty database to use, and leave empty; None for a new one.
 
     Raises:
         DeclarationInvalid: PostgreSQL refuses a declaration.
     """
-    homes = {name: schema for name, schema in live.execute(text(_EXTENSION_SCHEMAS))}
-    with scratch_database(url) as scratch:
-        engine = create_engine(scratch, poolclass=NullPool)
+    homes = {str(name): str(schema) for name, schema in live.execute(text(_EXTENSION_SCHEMAS))}
+    with nullcontext(scratch) if scratch else scratch_database(url) as place:
+        engine = create_engine(place, poolclass=NullPool)
         with engine.connect() as connection, connection.begin() as transaction:
             build(connection, metadata, homes, owner)
             yield connection

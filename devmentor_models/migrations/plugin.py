@@ -30,7 +30,9 @@ def _compare(autogen: AutogenContext, upgrade: UpgradeOps) -> PriorityDispatchRe
     metadata, connection = autogen.metadata, autogen.connection
     if connection is None or metadata is None or isinstance(metadata, list | tuple):
         raise TypeError("autogenerate needs a connection and one MetaData")
-    found = compare(autogen.opts["scratch_for"], connection, metadata, autogen.opts["scope"])
+    options = autogen.opts
+    scratch = options.get("scratch")
+    found = compare(options["scratch_for"], connection, metadata, options["scope"], scratch=scratch)
     for change in found:
         upgrade.ops.extend(change.operations)
     return PriorityDispatchResult.CONTINUE

@@ -21,10 +21,8 @@ class Case:
         name: What changes.
         build: Fills a MetaData: the state before, or the one after.
         rows: SQL that puts rows into the tables of the state before.
-        kept: A query whose result must be the same before the upgrade and after the downgrade; None: the rows of no
-            table are looked at.
+        kept: A query whose result must be the same before the upgrade and after the downgrade.
         upgraded: A query on the state after, and what it must return then: what became of the rows.
-        extensions: Extensions that the case needs.
     """
 
     group: str

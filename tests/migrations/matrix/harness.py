@@ -1,4 +1,4 @@
-"""Run one case: from nothing to the state before, to the state after and back; and the other way round as drift."""
+"""Run one case: from nothing to the state before, to the one after and back; then the same as drift."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ NOISE = re.compile(r"^\\(un)?restrict .*$|^--.*$|^SET .*$|^SELECT pg_catalog.set
 class Trial:
     """A database, and the models that it should follow."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, scratch: str) -> None:
         self.url = url
+        self.scratch = scratch
         self.scope = Scope((SCHEMA, "other"), owner="postgres")
         self.engine = create_engine(url, poolclass=NullPool)
 
@@ -43,12 +44,12 @@ class Trial:
         """Return what ``devmentor-db check`` would say."""
         with self.engine.connect() as connection:
             connection.execute(text("SET TRANSACTION READ ONLY"))
-            return lines(compare(self.url, connection, metadata, self.scope))
+            return lines(compare(self.url, connection, metadata, self.scope, scratch=self.scratch))
 
     def repair(self, metadata: MetaData) -> None:
         """Run what ``devmentor-db check --sql`` prints."""
         with self.engine.connect() as connection:
-            statements = script(compare(self.url, connection, metadata, self.scope))
+            statements = script(compare(self.url, connection, metadata, self.scope, scratch=self.scratch))
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for statement in statements:
                 connection.execute(Verbatim(statement))
@@ -109,6 +110,7 @@ class Trial:
                 "target_metadata": metadata,
                 "autogenerate_plugins": [plugin.NAME],
                 "scratch_for": self.url,
+                "scratch": self.scratch,
                 "scope": self.scope,
                 "render_item": render_item,
                 "sqlalchemy_module_prefix": "sa.",
@@ -138,10 +140,10 @@ def metadata_of(case: Case, *, after: bool) -> MetaData:
 
 
 @contextmanager
-def trial(server: DatabaseServer) -> Iterator[Trial]:
+def trial(server: DatabaseServer, scratch: str) -> Iterator[Trial]:
     """Yield a trial on an empty database."""
     with server.database(f"devmentor_test_{uuid4().hex}", drop=True) as url:
-        yield Trial(url)
+        yield Trial(url, scratch)
 
 
 def built(trial: Trial, metadata: MetaData) -> None:
@@ -150,43 +152,44 @@ def built(trial: Trial, metadata: MetaData) -> None:
         build(connection, metadata, {}, None)
 
 
-def check_models_change(server: DatabaseServer, case: Case) -> str:
-    """Follow a change of the models, up and down; return the revision's upgrade."""
+def check(server: DatabaseServer, scratch: str, case: Case) -> None:
+    """Follow a change of the models up and down, then find it where it is drift."""
     before, after = metadata_of(case, after=False), metadata_of(case, after=True)
-    with trial(server) as live, trial(server) as independent:
-        up, down = live.revision(before)
-        live.run(up)
-        assert (left := live.differences(before)) == [], f"the first revision is not complete:\n{up}\n{left}"
-        initial = live.dump()
-        if case.rows:
-            live.execute(case.rows)
-        kept = live.value(case.kept) if case.kept else None
-        assert live.differences(after) != [], "the change is not seen"
-        change, undo = live.revision(after)
-        live.run(change)
-        assert (left := live.differences(after)) == [], f"the revision is not complete:\n{change}\n{left}"
+    with trial(server, scratch) as live, trial(server, scratch) as independent:
         built(independent, after)
-        assert live.dump() == independent.dump(), change
-        if case.upgraded:
-            assert live.value(case.upgraded[0]) == case.upgraded[1]
-        live.run(undo)
-        assert (left := live.differences(before)) == [], f"the downgrade is not complete:\n{undo}\n{left}"
-        assert live.dump() == initial, undo
-        if case.kept:
-            assert live.value(case.kept) == kept
-        live.run(down)
-        assert live.differences(MetaData()) == [], f"something is left:\n{down}"
-    return change
+        follow(live, case, before, after, independent.dump())
+        repair(independent, before)
 
 
-def check_drift(server: DatabaseServer, case: Case) -> list[str]:
-    """Find the change where the database has it and the models have not, and repair it as the lines say."""
-    before, after = metadata_of(case, after=False), metadata_of(case, after=True)
-    with trial(server) as live:
-        built(live, after)
-        found = live.differences(before)
-        assert found, "the drift is not seen"
-        assert all("Fix: " in line and "\n" not in line for line in found)
-        live.repair(before)
-        assert live.differences(before) == [], found
-    return found
+def follow(live: Trial, case: Case, before: MetaData, after: MetaData, expected: list[str]) -> None:
+    """Go from nothing to the state before, to the one after, which must dump as expected, and back."""
+    up, down = live.revision(before)
+    live.run(up)
+    assert (left := live.differences(before)) == [], f"the first revision is not complete:\n{up}\n{left}"
+    initial = live.dump()
+    if case.rows:
+        live.execute(case.rows)
+    kept = live.value(case.kept) if case.kept else None
+    change, undo = live.revision(after)
+    assert not change.strip().endswith("pass"), "the change is not seen"
+    live.run(change)
+    assert (left := live.differences(after)) == [], f"the revision is not complete:\n{change}\n{left}"
+    assert live.dump() == expected, change
+    if case.upgraded:
+        assert live.value(case.upgraded[0]) == case.upgraded[1]
+    live.run(undo)
+    assert (left := live.differences(before)) == [], f"the downgrade is not complete:\n{undo}\n{left}"
+    assert live.dump() == initial, undo
+    if case.kept:
+        assert live.value(case.kept) == kept
+    live.run(down)
+    assert live.differences(MetaData()) == [], f"something is left:\n{down}"
+
+
+def repair(live: Trial, models: MetaData) -> None:
+    """Find that a database is not what the models say, and repair it by what ``check`` prints."""
+    found = live.differences(models)
+    assert found, "the drift is not seen"
+    assert all("Fix: " in line and "\n" not in line for line in found)
+    live.repair(models)
+    assert live.differences(models) == [], found
