@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.migrations.identifiers import literal
 from devmentor_models.migrations.ownership import foreign_objects
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
 
@@ -185,7 +186,8 @@ def _roles(connection: Connection) -> Iterator[Step]:
 def _creation(role: Role) -> Step:
     statements = (
         f"CREATE ROLE {role.name} {' '.join(role.options)}",
-        f"COMMENT ON ROLE {role.name} IS '{role.comment}'",
+        f"COMMENT ON ROLE {role.name} IS {literal(role.comment)}",
+        *(f"ALTER ROLE {role.name} SET {name} TO {literal(value)}" for name, value in role.settings.items()),
     )
     return Step(f"role {role.name}", statements)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 from uuid import uuid4
 
+import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import NullPool, create_engine, make_url, text
@@ -51,6 +52,20 @@ def test_everything_belongs_to_the_owner(devmentor_database_url: str) -> None:
     ask(devmentor_database_url, "SELECT devmentor.ensure_partitions(12)")
     assert len(ask(devmentor_database_url, OWNERS)) > 300
     assert foreign(devmentor_database_url) == []
+
+
+def test_partitions_are_made_by_who_was_allowed_to(devmentor_database_url: str) -> None:
+    """The function works with its owner's rights, so not everybody may call it."""
+    url = devmentor_database_url
+    make = "SELECT devmentor.ensure_partitions(4)"
+    with login(url) as stranger, login(url) as janitor:
+        for name in (name_of(stranger), name_of(janitor)):
+            ask(url, f"GRANT USAGE ON SCHEMA devmentor TO {name}")
+        ask(url, f"GRANT EXECUTE ON FUNCTION devmentor.ensure_partitions(integer) TO {name_of(janitor)}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            ask(stranger, make)
+        assert len(ask(janitor, make)) == 4
+    assert foreign(url) == []
 
 
 def test_a_member_of_the_owner_migrates_both_ways(empty_url: str) -> None:
