@@ -17,7 +17,7 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from devmentor_models.errors import ConfigurationError
+from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.migrations.identifiers import literal
 from devmentor_models.migrations.ownership import foreign_objects
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
@@ -26,6 +26,7 @@ TRIES = 20
 #: Somebody else made the same role, grant or comment at the same moment.
 RACES = frozenset({"23505", "42710", "40001", "40P01"})
 FORBIDDEN = "42501"
+LOCKED = "55P03"
 SET_ROLE_SINCE = (16,)  # before that, every member may SET ROLE
 
 _COLUMNS = {
@@ -57,7 +58,13 @@ def plan(connection: Connection, login: str | None = None) -> list[Step]:
     Args:
         connection: The database, as any role.
         login: A role that shall run migrations; the connection's own login must be able to in any case.
+
+    Raises:
+        ConfigurationError: There is no such login.
     """
+    known = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :login)")
+    if login and not connection.scalar(known, {"login": login}):
+        raise ConfigurationError(f"There is no role {login}: whoever runs the server makes logins first.")
     return [
         *_roles(connection),
         *_memberships(connection),
@@ -80,6 +87,7 @@ def bootstrap(connection: Connection, login: str | None = None) -> list[Step]:
 
     Raises:
         ConfigurationError: The role may not do something that is needed, or is itself the owner.
+        LockTimeout: A table was in use, so that its ownership could not change; run it again.
     """
     _refuse_owner_as_superuser(connection)
     done: list[Step] = []
@@ -132,6 +140,10 @@ def _run(connection: Connection, steps: list[Step], done: list[Step], refused: l
             state = getattr(error.orig, "sqlstate", None)
             if state in RACES or "concurrently updated" in str(error.orig):
                 return False
+            if state == LOCKED:
+                raise LockTimeout(
+                    f"{step.what}: a table was in use. Nothing is half done; run it again."
+                ) from error
             if state != FORBIDDEN:
                 raise
             if step.needed:

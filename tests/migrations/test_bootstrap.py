@@ -165,3 +165,11 @@ def test_the_printed_sql_does_the_same(make: MakeDatabase) -> None:
         assert migrate.plan_bootstrap(migrator) == []
         migrate.upgrade(migrator)
         migrate.downgrade(migrator, "base")
+
+
+def test_a_login_must_exist(make: MakeDatabase) -> None:
+    """Bootstrap makes no logins: they have passwords. It says so before it does anything."""
+    url = make()
+    with pytest.raises(ConfigurationError, match="no role nobody_here"):
+        migrate.bootstrap(url, login="nobody_here")
+    assert ask(url, f"SELECT count(*) FROM pg_roles WHERE rolname = '{OWNER.name}'") == [(0,)]

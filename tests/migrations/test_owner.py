@@ -13,10 +13,11 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from devmentor_models import migrate
-from devmentor_models.errors import ConfigurationError
+from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.migrations.environment import make_engine, migration_lock
 from devmentor_models.migrations.ownership import foreign_objects
 from devmentor_models.security.roles import OWNER, READONLY
+from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 from tests.support.logins import ask, login, name_of
 
@@ -191,6 +192,22 @@ def test_what_an_earlier_owner_made_is_taken_over(devmentor_database_url: str) -
         migrate.upgrade(migrator)
         assert migrate.check(migrator) == []
         migrate.downgrade(migrator, "base")
+
+
+def test_a_takeover_waits_briefly_and_leaves_nothing_half_done(devmentor_database_url: str) -> None:
+    """A table in use costs its users no more than lock_timeout; everything stays with the earlier owner."""
+    url = devmentor_database_url
+    with login(url) as earlier:
+        ask(url, f"REASSIGN OWNED BY {OWNER.name} TO {name_of(earlier)}")
+        before = ask(url, OWNERS)
+        with psycopg.connect(conninfo(url)) as reader:
+            reader.execute("SELECT count(*) FROM auth.teams")
+            options = quote("-c lock_timeout=200ms")
+            with pytest.raises(LockTimeout, match="run it again"):
+                migrate.bootstrap(f"{url}{'&' if '?' in url else '?'}options={options}")
+        assert ask(url, OWNERS) == before
+        migrate.bootstrap(url)
+        assert foreign(url) == []
 
 
 def test_objects_of_our_other_roles_stay_theirs(devmentor_database_url: str) -> None:
