@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -21,7 +22,7 @@ def ask(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 @contextmanager
-def login(url: str, options: str = "", *, member_of: str | None = None) -> Iterator[str]:
+def login(url: str, options: LiteralString = "", *, member_of: str | None = None) -> Iterator[str]:
     """Make a login role on the server of ``url`` and yield the same URL for it; then drop the role.
 
     Args:
