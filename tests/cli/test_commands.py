@@ -77,13 +77,15 @@ def test_check_tells_each_difference(run: Command, url: str) -> None:
         connection.execute("CREATE INDEX stray ON auth.teams (description)")
     result = run("check", "--url", url)
     assert result.exit_code == 1
-    assert set(result.output.splitlines()) >= {
-        "column auth.users.last_login_at is missing in the database",
-        "column auth.users.nickname is in the database but not in the models",
-        "column auth.teams.description: allows NULL is False in the database, True in the models",
-        "table auth.teams: the comment differs",
-        "table auth.strays is in the database but not in the models",
-        "index stray of auth.teams is in the database but not in the models",
+    named = {line.partition(". Fix: ")[0] for line in result.output.splitlines()}
+    assert named == {
+        "column auth.users.last_login_at: is missing in the database",
+        "column auth.users.nickname: is in the database but not in the models",
+        "column auth.teams.description: nullable is False in the database, True in the models",
+        "table auth.teams: comment is other in the database, Groups of users in the models",
+        "table auth.strays: is in the database but not in the models",
+        "owner of TABLE auth.strays: is postgres in the database, devmentor_owner in the models",
+        "index stray of auth.teams: is in the database but not in the models",
     }
 
 

@@ -44,12 +44,16 @@ class Key(NamedTuple):
         if kind == "column":
             return f"column {self.table_sql}.{quoted(self.name)}"
         if kind in ATTACHED:
-            return f"{kind} {self.table} {self.name}".rstrip()
+            return ATTACHED[kind].format(role=self.name, target=self.table)
         return f"{kind} {self.sql}" + (f" of {self.table_sql}" if self.table else "")
 
 
 #: What is attached to any object rather than to a relation: `Key.table` holds the object's own title.
-ATTACHED = frozenset({"comment", "grant", "owner"})
+ATTACHED = {
+    "comment": "comment on {target}",
+    "grant": "privileges of {role} on {target}",
+    "owner": "owner of {target}",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class Change:
         if self.new is None and self.key.kind == "partition" and self.old is not None:
             facts = ", ".join(name for name in self.old.state if name != "parent")
             return f"partition {self.key.table_sql}: differs from {self.old['parent']} in {facts}"
+        if self.key.kind == "owner" and self.old is not None and self.new is None:
+            return f"{title}: is {_both(self.old['role'], self.old['expected'])}"
         if self.old is None:
             return f"{title}: is missing in the database"
         if self.new is None:

@@ -11,7 +11,12 @@ from devmentor_models.migrations.operations.objects import dotted, listed
 
 def _as_login(*statements: str) -> list[str]:
     """Run statements about roles as who logged in: the owner may not, an administrator may."""
-    return ["SET LOCAL ROLE NONE", *statements, "RESET ROLE"]
+    return [
+        "SELECT set_config('devmentor.role', current_setting('role'), true)",
+        "SET LOCAL ROLE NONE",
+        *statements,
+        "SELECT set_config('role', current_setting('devmentor.role'), true)",
+    ]
 
 
 @operation()
