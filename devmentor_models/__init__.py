@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from devmentor_models.database import Database
     from devmentor_models.database_async import AsyncDatabase
     from devmentor_models.errors import DevMentorError
+    from devmentor_models.handshake import SchemaState
     from devmentor_models.kit.pagination import Page
     from devmentor_models.kit.session import bind_actor
     from devmentor_models.security.actor import Actor
@@ -32,6 +33,7 @@ _HOMES = {
     "DatabaseSettings": "settings",
     "DevMentorError": "errors",
     "Page": "kit.pagination",
+    "SchemaState": "handshake",
     "Transaction": "transaction",
     "bind_actor": "kit.session",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "DatabaseSettings",
     "DevMentorError",
     "Page",
+    "SchemaState",
     "Transaction",
     "bind_actor",
 ]

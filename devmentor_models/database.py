@@ -9,12 +9,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+import psycopg
 from psycopg_pool import ConnectionPool
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from devmentor_models.dialect import LeanCursor, begin_with
 from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
+from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.security.actor import Actor, context_sql
@@ -142,6 +144,28 @@ class Database:
             time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter is no secret
         with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
             return work(tx)
+
+    def verify_schema(self) -> SchemaState:
+        """Say whether the schema is one that this code works with; a service asks once, when it starts.
+
+        One round trip. Every role of ours may ask.
+
+        Returns:
+            The state of a database that can be used: current, or ahead but compatible.
+
+        Raises:
+            SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
+            PermissionDenied: The login is a member of none of our roles.
+            PoolTimeout: No connection came free in time.
+        """
+        self._ensure_open()
+        try:
+            with self._pool.connection() as connection:
+                cursor = connection.execute(QUERY)
+                rows = cursor.fetchall()
+        except psycopg.Error as error:
+            raise explain(error) from None
+        return judge(rows)
 
     def close(self) -> None:
         """Close every connection. The database cannot be used afterwards."""

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from devmentor_models.dialect import AsyncLeanCursor, begin_with
 from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
+from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.security.actor import Actor, context_sql
@@ -141,6 +143,28 @@ class AsyncDatabase:
             await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - jitter is no secret
         async with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
             return await work(tx)
+
+    async def verify_schema(self) -> SchemaState:
+        """Say whether the schema is one that this code works with; a service asks once, when it starts.
+
+        One round trip. Every role of ours may ask.
+
+        Returns:
+            The state of a database that can be used: current, or ahead but compatible.
+
+        Raises:
+            SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
+            PermissionDenied: The login is a member of none of our roles.
+            PoolTimeout: No connection came free in time.
+        """
+        await self._ensure_open()
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(QUERY)
+                rows = await cursor.fetchall()
+        except psycopg.Error as error:
+            raise explain(error) from None
+        return judge(rows)
 
     async def close(self) -> None:
         """Close every connection. The database cannot be used afterwards."""

@@ -198,6 +198,55 @@ class UnexpectedRows(DevMentorError):
         )
 
 
+class SchemaMismatch(DevMentorError):
+    """This code and the schema of the database do not fit each other.
+
+    Attributes:
+        found: The revision that the database is at; None when it has none.
+        expected: The newest revision of this installation.
+    """
+
+    words: ClassVar[str] = "The database is at {found}, this installation of devmentor-models at {expected}."
+
+    def __init__(self, found: str | None, expected: str) -> None:
+        self.found = found
+        self.expected = expected
+        super().__init__(self.words.format(found=found, expected=expected))
+
+
+class SchemaEmpty(SchemaMismatch):
+    """The database was never migrated: run ``devmentor-db upgrade``, or correct the URL."""
+
+    words = (
+        "The database has no schema of DevMentor; {expected} is the newest revision here."
+        " Run `devmentor-db upgrade`, or correct the URL."
+    )
+
+
+class SchemaBehind(SchemaMismatch):
+    """The database lacks revisions that this code needs: run ``devmentor-db upgrade``."""
+
+    words = "The database is at {found}, behind this installation's {expected}. Run `devmentor-db upgrade`."
+
+
+class SchemaIncompatible(SchemaMismatch):
+    """The database has newer revisions that ended the life of this code: install a newer devmentor-models."""
+
+    words = (
+        "The database is at {found}, ahead of this installation's {expected}, which it no longer works with."
+        " Install the devmentor-models release whose newest revision is {found}."
+    )
+
+
+class SchemaUnknown(SchemaMismatch):
+    """Neither the database nor this code knows the other's revision: one of them is not from this line."""
+
+    words = (
+        "The database is at {found}, which this installation does not know, and it never had {expected}, the"
+        " newest one here. Correct the URL, or install the devmentor-models release that has {found}."
+    )
+
+
 class DatabaseError(DevMentorError):
     """PostgreSQL refused a statement for a reason that has no class of its own.
 

@@ -94,10 +94,14 @@ def _revision(revision: str | None) -> str:
 
 @app.command()
 def current(url: Url = None) -> None:
-    """Print the database's revision."""
+    """Print the database's revision, and what to run when this installation has another one."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import
+    from devmentor_models.cli.schema import remark  # noqa: PLC0415 - likewise
 
-    typer.echo(_revision(migrate.current(resolve(url).url)))
+    target = resolve(url)
+    typer.echo(_revision(migrate.current(target.url)))
+    if message := remark(target.url):
+        typer.echo(message)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
-from devmentor_models.migrations import data_steps, plugin  # noqa: F401 - registers the operations that revisions call
+from devmentor_models.migrations import data_steps, plugin, window  # noqa: F401 - registers the operations that revisions call
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.render import render_item
@@ -39,7 +39,7 @@ SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
 OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
 #: Tables that stand apart from the models: what was migrated, what was seeded.
-TABLES_OF_OURS = tuple(f"{TECHNICAL_SCHEMA}.{name}" for name in (VERSION_TABLE, "seeds"))
+TABLES_OF_OURS = tuple(f"{TECHNICAL_SCHEMA}.{name}" for name in (VERSION_TABLE, window.TABLE, "seeds"))
 #: What of a database is compared with the models.
 SCOPE = Scope((*SCHEMAS, TECHNICAL_SCHEMA), TABLES_OF_OURS, OWNER.name)
 
@@ -200,6 +200,14 @@ def _let_roles_read(
         ctx.execute(f"GRANT SELECT ON {TECHNICAL_SCHEMA}.{VERSION_TABLE} TO {names}")
 
 
+def _applied(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Do what belongs to every revision, in its transaction."""
+    _let_roles_read(ctx, step, heads, run_args)
+    window.record(ctx, step, heads, run_args)
+
+
 def _configure_online(connection: Connection, url: str, **options: Any) -> None:
     _configure(
         connection=connection,
@@ -217,6 +225,6 @@ def _configure(**options: Any) -> None:
         version_table_schema=TECHNICAL_SCHEMA,
         transaction_per_migration=True,
         render_item=render_item,
-        on_version_apply=_let_roles_read,
+        on_version_apply=_applied,
         **options,
     )

@@ -54,8 +54,9 @@ def test_up_and_down(run: Command, url: str) -> None:
     assert run("current", "--url", url).output == f"{head} (head)\n"
     back = run("downgrade", "--url", url, "--", "-1")
     assert back.output.startswith(f"From {head} (head) to ")
+    assert run("current", "--url", url).output.endswith("Run `devmentor-db upgrade`.\n")
     assert run("downgrade", "base", "--url", url).output.endswith(" to base.\n")
-    assert run("current", "--url", url).output == "base\n"
+    assert run("current", "--url", url).output.startswith("base\nThe database has no schema of DevMentor; ")
     assert run("upgrade", "--url", url).output == f"From base to {head} (head).\n"
     assert run("upgrade", "--url", url).output == f"Nothing to do: the database is at {head} (head).\n"
     assert run("check", "--url", url).exit_code == 0

@@ -99,3 +99,8 @@ def test_an_empty_transaction_takes_two_round_trips(single: Database, user: User
             pass
 
     assert len(sent_by(single, nothing, tmp_path / "trace")) == 2
+
+
+def test_the_schema_is_verified_in_one_round_trip(single: Database, tmp_path: Path) -> None:
+    """A start-up check must not hold up a start."""
+    assert len(sent_by(single, single.verify_schema, tmp_path / "trace")) == 1

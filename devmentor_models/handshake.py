@@ -1,0 +1,94 @@
+"""Whether this code and a database fit each other: what ``verify_schema()`` decides (DESIGN §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from psycopg import errors as pg
+
+from devmentor_models.errors import (
+    DevMentorError,
+    PermissionDenied,
+    SchemaBehind,
+    SchemaEmpty,
+    SchemaIncompatible,
+    SchemaUnknown,
+)
+from devmentor_models.kit.translate import translate
+
+#: One round trip. The server answers for an empty database as well, by an error.
+QUERY = "SELECT revision, compatible_from FROM devmentor.revisions ORDER BY position"
+
+
+class SchemaStatus(StrEnum):
+    """How a database that can be used relates to the newest revision of this installation."""
+
+    CURRENT = "current"
+    AHEAD = "ahead"
+
+
+@dataclass(frozen=True)
+class SchemaState:
+    """What ``verify_schema()`` found.
+
+    Attributes:
+        status: Current, or ahead but compatible.
+        found: The revision that the database is at.
+        expected: The newest revision of this installation.
+        message: The same in words, with what to run if anything.
+    """
+
+    status: SchemaStatus
+    found: str
+    expected: str
+    message: str
+
+
+def judge(rows: Sequence[tuple[str, str]]) -> SchemaState:
+    """Compare what the database has, as `QUERY` returns it, with the revisions of this installation.
+
+    Raises:
+        SchemaEmpty: The database has no revision at all.
+        SchemaBehind: This code needs revisions that the database does not have yet.
+        SchemaIncompatible: The database has newer revisions, and they ended the life of this code.
+        SchemaUnknown: The database's revision and this installation's do not know each other.
+    """
+    own = own_revisions()
+    expected = own[-1]
+    if not rows:
+        raise SchemaEmpty(None, expected)
+    applied = [revision for revision, _ in rows]
+    found, compatible_from = rows[-1]
+    if found == expected:
+        return SchemaState(SchemaStatus.CURRENT, found, expected, f"The database is at {found} (head).")
+    if expected not in applied:
+        raise SchemaBehind(found, expected) if found in own else SchemaUnknown(found, expected)
+    if applied.index(expected) < applied.index(compatible_from):
+        raise SchemaIncompatible(found, expected)
+    return SchemaState(
+        SchemaStatus.AHEAD,
+        found,
+        expected,
+        f"The database is at {found}, ahead of this installation's {expected} and compatible with it.",
+    )
+
+
+def explain(error: Exception) -> DevMentorError:
+    """Return our error for what asking the database raised."""
+    if isinstance(error, pg.UndefinedTable):
+        return SchemaEmpty(None, own_revisions()[-1])
+    if isinstance(error, pg.InsufficientPrivilege):
+        return PermissionDenied(
+            "This role may not read devmentor.revisions, so the schema cannot be verified. Make it a member"
+            " of its service's role, or of devmentor_readonly: GRANT devmentor_readonly TO …"
+        )
+    return translate(error) or DevMentorError(str(error))
+
+
+def own_revisions() -> list[str]:
+    """Return the revisions that this installation carries, the oldest first."""
+    from devmentor_models.migrations.window import own_line  # noqa: PLC0415 - Alembic takes a moment
+
+    return [entry.revision for entry in own_line()]
