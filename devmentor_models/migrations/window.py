@@ -39,7 +39,11 @@ GRANT SELECT ON {_FULL_NAME} TO {", ".join(role.name for role in ROLES)}
 """
 
 _revisions = sa.table(
-    TABLE, sa.column("revision"), sa.column("position"), sa.column("compatible_from"), schema=TECHNICAL_SCHEMA
+    TABLE,
+    sa.column("revision", sa.Text()),
+    sa.column("position", sa.Integer()),
+    sa.column("compatible_from", sa.Text()),
+    schema=TECHNICAL_SCHEMA,
 )
 
 
@@ -90,6 +94,9 @@ def record(
     """Write what a step changed; Alembic calls this in the step's transaction (``on_version_apply``)."""
     if not heads:
         ctx.execute(f"DROP TABLE IF EXISTS {_FULL_NAME}")
+        if ctx.as_sql and not step.is_stamp:  # a script ends here; otherwise the environment tidies up
+            ctx.execute(f"DROP TABLE {TECHNICAL_SCHEMA}.{ctx.version_table}")
+            ctx.execute(f"DROP SCHEMA {TECHNICAL_SCHEMA}")
         return
     (head,) = heads  # the revisions form one line
     line = lineage(_scripts(ctx), head)
