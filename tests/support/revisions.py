@@ -71,13 +71,14 @@ class Revisions:
         *,
         compatible_from: str | None = None,
         doc: str = "A test's.",
+        extra: str = "",
     ) -> str:
-        """Put a revision on top; the bodies are statements of Python. Return its id."""
+        """Put a revision on top; bodies and ``extra`` are statements of Python. Return its id."""
         text = _TEMPLATE.format(
             doc=doc,
             revision=revision,
             down=self.head,
-            extra=f'compatible_from: str = "{compatible_from}"' if compatible_from else "",
+            extra=f'compatible_from: str = "{compatible_from}"\n{extra}' if compatible_from else extra,
             upgrade=upgrade.replace("\n", "\n    "),
             downgrade=downgrade.replace("\n", "\n    "),
         )
