@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from devmentor_models.cli.bootstrap import bootstrap
 from devmentor_models.cli.docs import docs
+from devmentor_models.cli.plan import plan
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.sql import sql
 from devmentor_models.cli.target import DATABASE, URL_VARIABLE, Target, note, psql_arguments, resolve
@@ -222,3 +223,4 @@ def new_key() -> None:
 app.command()(bootstrap)
 app.command()(docs)
 app.command()(sql)
+app.command()(plan)

@@ -85,10 +85,13 @@ def _print_sql() -> None:
 
 def _migrate(url: str) -> None:
     engine = make_engine(url)
+    owners = make_engine(url, owner=True)
+    if observe := context.config.attributes.get("observe"):
+        observe(owners)
     with migration_lock(engine):
         with engine.connect() as connection:
             prepare_owner(connection)
-        with make_engine(url, owner=True).connect() as connection:
+        with owners.connect() as connection:
             _prepare(connection)
             _configure_online(connection, url)
             with context.begin_transaction():

@@ -71,7 +71,7 @@ def write_script(config: Config, start: str, end: str) -> str:
         CommandError: A revision is not known, or both are the same.
     """
     scripts = ScriptDirectory.from_config(config)
-    first, last = _revision(scripts, start), _revision(scripts, end)
+    first, last = find_revision(scripts, start), find_revision(scripts, end)
     line = [script.revision for script in reversed([*scripts.walk_revisions()])]
     up = _place(line, first) < _place(line, last)
     steps = _steps(scripts, line, first, last)
@@ -84,8 +84,12 @@ def write_script(config: Config, start: str, end: str) -> str:
     return "\n".join(parts)
 
 
-def _revision(scripts: ScriptDirectory, name: str) -> str:
-    """Return the full id of what somebody called a revision; ``base`` has none but that."""
+def find_revision(scripts: ScriptDirectory, name: str) -> str:
+    """Return the full id of what somebody called a revision: the beginning of its id, ``head``, ``base``.
+
+    Raises:
+        CommandError: There is none of that name.
+    """
     found = scripts.get_revision(name) if name != "base" else None
     if found is None and name != "base":
         raise CommandError(f"No such revision: {name}")
@@ -119,14 +123,17 @@ def _script(scripts: ScriptDirectory, name: str) -> Script:
 def _header(steps: list[tuple[Script, tuple[str, str]]], first: str, last: str, *, up: bool) -> str:
     from devmentor_models.migrations import environment  # noqa: PLC0415 - it imports this package's modules
 
+    settings = _SETTINGS | environment.OWNER_SETTINGS
     titles = [f"--   {script.revision}  {_first_line(script)}" for script, _ in steps]
     return _HEADER.format(
         title=f"DevMentor: {'upgrade' if up else 'downgrade'} from {first} to {last}",
         steps="\n".join(titles),
-        settings="\n".join(
-            f"SET {name} = '{value}';" for name, value in (_SETTINGS | environment.OWNER_SETTINGS).items()
-        ),
+        settings="\n".join(_set(name, value) for name, value in settings.items()),
     )
+
+
+def _set(name: str, value: str) -> str:
+    return f"SET ROLE {value};" if name == "role" else f"SET {name} = '{value}';"
 
 
 def _first_line(script: Script) -> str:

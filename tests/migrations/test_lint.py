@@ -59,7 +59,7 @@ def test_a_revision_is_safe_by_its_sql(script: Script, tmp_path: Path) -> None:
 BAD = {
     "require-concurrent-index-creation": "op.create_index('ix_bad', 'teams', ['name'], schema='auth')",
     "require-concurrent-index-deletion": "op.drop_index('ix_teams_owner', table_name='teams', schema='auth')",
-    "adding-required-field": "op.add_column('teams', sa.Column('bad', sa.Text(), nullable=False), schema='auth')",
+    "adding-required-field": "op.execute('ALTER TABLE auth.teams ADD bad text NOT NULL')",
     "adding-field-with-default": "op.execute('ALTER TABLE auth.teams ADD bad float8 DEFAULT random()')",
     "adding-not-nullable-field": "op.alter_column('teams', 'description', nullable=False, schema='auth')",
     "changing-column-type": "op.alter_column('teams', 'name', type_=sa.Text(), schema='auth')",

@@ -122,10 +122,7 @@ def test_the_header_says_what_it_does(revisions: Revisions) -> None:
         f"-- DevMentor: upgrade from {revisions.released} to f1\n--\n--   f1  Do one thing.\n"
     )
     assert "-- And say why.\n" in script
-    assert (
-        "SET lock_timeout = '5s';\nSET statement_timeout = '15min';\nSET role = 'devmentor_owner';\n"
-        in script
-    )
+    assert "SET lock_timeout = '5s';\nSET statement_timeout = '15min';\nSET ROLE devmentor_owner;\n" in script
     assert "CREATE SCHEMA" not in script
 
 
@@ -144,7 +141,7 @@ def test_a_database_that_is_elsewhere_is_left_alone(empty_url: str, tmp_path: Pa
 
 def test_only_the_owner_makes_things(empty_url: str, tmp_path: Path) -> None:
     """Where the role could not be taken, nothing is made by another one."""
-    script = printed("base:head").replace("SET role = 'devmentor_owner';", "")
+    script = printed("base:head").replace("SET ROLE devmentor_owner;", "")
     before = dump(empty_url)
     done = run(
         empty_url,
