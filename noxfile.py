@@ -5,6 +5,7 @@ and kept until those pins or `pyproject.toml` change. `./dev <session>` does the
 """
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -81,22 +82,54 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
+def fresh(session: nox.Session, place: str, wheel: Path, pinned: Path) -> str:
+    """Install a wheel with its pinned dependencies in a new environment and return that one's Python."""
+    session.run("python", "-m", "venv", place)
+    python = f"{place}/bin/python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
+    session.run(*pip, "--require-hashes", "-r", str(pinned), external=True)
+    session.run(*pip, str(wheel), external=True)
+    return python
+
+
+def build(session: nox.Session, work: str) -> Path:
+    """Build the wheel of this checkout in a folder."""
+    command = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", work]
+    session.run("python", *command, str(ROOT))
+    (wheel,) = Path(work).glob("*.whl")
+    return wheel
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """Build the wheel, install it in an empty environment outside the checkout, migrate an empty database."""
     install(session, "build", project=False)
     # Outside: neither the package nor alembic.ini of the checkout is found from here.
     with tempfile.TemporaryDirectory(prefix="dm-package-") as work, session.chdir(work):
-        build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", work]
-        session.run("python", *build, str(ROOT))
-        (wheel,) = Path(work).glob("*.whl")
-        session.run("python", "-m", "venv", f"{work}/venv")
-        python = f"{work}/venv/bin/python"
-        pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
-        pinned = ["--require-hashes", "-r", str(ROOT / "requirements" / "package.txt")]
-        session.run(*pip, *pinned, external=True)
-        session.run(*pip, str(wheel), external=True)
+        python = fresh(session, f"{work}/venv", build(session, work), ROOT / "requirements" / "package.txt")
         session.run(python, "-W", "error", str(ROOT / ".ci" / "check_installed.py"), external=True)
+
+
+@nox.session
+def compatibility(session: nox.Session) -> None:
+    """Run the flows of a release, `-- the.whl` or the newest in `releases/`, on this checkout's schema.
+
+    The pins of a release stand beside its wheel, as `the.txt`; without them today's are taken.
+    """
+    releases = [Path(given).resolve() for given in session.posargs] or sorted(
+        (ROOT / "releases").glob("*.whl"),
+        key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)],
+    )
+    if not releases:
+        session.log("There is no previous release: nothing has to keep working with this schema yet.")
+        return
+    previous, today = releases[-1], ROOT / "requirements" / "package.txt"
+    own = previous.with_suffix(".txt")
+    install(session, "build", project=False)
+    with tempfile.TemporaryDirectory(prefix="dm-compatibility-") as work, session.chdir(work):
+        older = fresh(session, f"{work}/older", previous, own if own.exists() else today)
+        python = fresh(session, f"{work}/venv", build(session, work), today)
+        session.run(python, str(ROOT / ".ci" / "compatibility.py"), older, external=True)
 
 
 @nox.session(default=False)
