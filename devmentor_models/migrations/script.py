@@ -160,5 +160,5 @@ def _guard(start: str) -> str:
     from devmentor_models.migrations import environment  # noqa: PLC0415 - it imports this package's modules
 
     table = f"{TECHNICAL_SCHEMA}.{environment.VERSION_TABLE}"
-    owner = environment.OWNER.name
+    owner = environment.OWNER_SETTINGS["role"]
     return _GUARD.format(key=environment.LOCK_KEY, table=table, start=start, owner=owner)
