@@ -852,6 +852,10 @@ def upgrade() -> None:
     op.execute(REMEMBER_STORAGE_KEY)
     op.execute("REVOKE EXECUTE ON FUNCTION projects.remember_storage_key() FROM PUBLIC")
     op.execute(
+        "COMMENT ON FUNCTION projects.remember_storage_key()"
+        " IS 'Remembers where the object of a deleted file version lies, so that it can be deleted, too'"
+    )
+    op.execute(
         "CREATE TRIGGER remember_storage_key AFTER DELETE ON projects.project_file_versions"
         " FOR EACH ROW EXECUTE FUNCTION projects.remember_storage_key()"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from devmentor_models.documentation.diagrams import keys_of, overview_diagram, s
 from devmentor_models.documentation.relations import relations_of, tables_of
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.objects import Statement, declared
 from devmentor_models.security.declarations import Grant, Policy, Service, Visibility
 
 #: How every page begins; what does not begin so was not written by us, and is left alone.
@@ -32,8 +34,18 @@ def overview_page(metadata: MetaData, schemas: Sequence[str]) -> str:
             f"## [{schema}]({schema}.md)",
             _list_of_tables(tables_of(metadata, schema), f"{schema}.md"),
         ]
+    blocks += ["## Functions", _functions(metadata)]
     blocks += ["## How the schemas hang together", _fenced(overview_diagram(metadata, schemas))]
     return _page(blocks)
+
+
+def _functions(metadata: MetaData) -> str:
+    rows = sorted(
+        (_code(item.target.removeprefix("FUNCTION ")), _text(item.comment or ""))
+        for item in declared(metadata)
+        if isinstance(item, Statement) and item.target.startswith("FUNCTION ")
+    )
+    return _grid(("function", "what it does"), rows)
 
 
 def schema_page(metadata: MetaData, schema: str) -> str:
@@ -142,9 +154,16 @@ def _facts(table: Table) -> str:
         "Rows are seen by": _policy(security.policy),
         "Privileges": _grants(table, security.grants),
         "Changes are recorded in the audit trail": "yes" if security.audited else "no",
+        "Triggers": "; ".join(_code(item.sql.removeprefix("CREATE TRIGGER ")) for item in _triggers(table)),
         "Append-only": "yes" if security.append_only else "",
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items() if value)
+
+
+def _triggers(table: Table) -> list[Statement]:
+    """Return the declared triggers of a table."""
+    statements = (item for item in declared(table.metadata) if isinstance(item, Statement))
+    return [item for item in statements if re.fullmatch(rf"TRIGGER \w+ ON {table.fullname}", item.target)]
 
 
 #: What the page tells of a table, in this order. A part returns None where there is nothing to tell.

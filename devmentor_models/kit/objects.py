@@ -104,7 +104,8 @@ def trigger(name: str, table: str, event: str, function: str) -> Statement:
     >>> trigger("touch", "auth.users", "BEFORE UPDATE", "devmentor.touch()").sql
     'CREATE TRIGGER touch BEFORE UPDATE ON auth.users FOR EACH ROW EXECUTE FUNCTION devmentor.touch()'
     """
-    return Statement(f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}")
+    sql = f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}"
+    return Statement(sql, target=f"TRIGGER {name} ON {table}")
 
 
 def view(name: str, query: str, *, materialized: bool = False, security_invoker: bool = True) -> Statement:

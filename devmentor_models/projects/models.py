@@ -443,7 +443,8 @@ BEGIN
     ON CONFLICT (storage_bucket, storage_key) DO NOTHING;
     RETURN NULL;
 END $$
-"""
+""",
+        comment="Remembers where the object of a deleted file version lies, so that it can be deleted, too",
     ),
     trigger(
         "remember_storage_key",
