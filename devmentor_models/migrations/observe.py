@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 #: What cannot run in a transaction, so that its locks are gone when it is done; it decides only how to look.
 _OWN_TRANSACTIONS = re.compile(r"\b(CONCURRENTLY|VACUUM)\b", re.IGNORECASE)
 _POLL_SECONDS = 0.002
-_WITNESS_SECONDS = 4.0  # below lock_timeout: the witness must not fail the statement
+_WITNESS_SECONDS = 1.5  # below lock_timeout: the witness must not fail the statement
 
 #: Lock modes as SQL has them, the strongest first.
 MODES = {
@@ -138,6 +138,12 @@ class Observer:
         """Watch an engine."""
         event.listen(engine, "before_cursor_execute", self._start)
         event.listen(engine, "after_cursor_execute", self._finish)
+
+    def close(self) -> None:
+        """Let go of what a statement that failed has left."""
+        if self._witness is not None:
+            self._witness.stop()
+            self._witness = None
 
     def _start(self, connection: Any, cursor: Any, text: str, *rest: Any) -> None:
         session = cursor.connection

@@ -7,6 +7,7 @@ copy does not have; so the plan names what a step reads or writes, not seconds.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -120,7 +121,7 @@ def _measure(url: str, script: Script, line: list[AppliedRevision]) -> RevisionP
     from devmentor_models import migrate  # noqa: PLC0415 - migrate imports the environment
 
     observer = Observer(conninfo(url))
-    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+    with closing(observer), psycopg.connect(conninfo(url), autocommit=True) as connection:
         before = Surface.of(connection)
         observer.begin()
         config = migrate.config(url)

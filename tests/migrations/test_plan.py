@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
 import pytest
 from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from devmentor_models import migrate
 from devmentor_models.cli.app import app
 from devmentor_models.migrations.plan import Duration, RevisionPlan, Verdict, plan
-from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 from tests.support.revisions import Revisions
 
@@ -262,13 +261,28 @@ def test_the_released_revisions_only_create(devmentor_database_url: str) -> None
         assert (step.verdict, step.rewrites, step.scans) == (Verdict.SAFE, [], []), step
 
 
-def test_nothing_stays_behind(devmentor_database_url: str, revisions: Revisions) -> None:
-    """A revision that fails fails the plan, and the scratch database is dropped."""
-    revisions.add("f1", execute("SELECT 1/0"))
-    with pytest.raises(Exception, match="division by zero"):
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (execute("SELECT 1/0"), "division by zero"),
+        (
+            outside("CREATE UNIQUE INDEX CONCURRENTLY ix_p ON auth.users (is_active)"),
+            "could not create unique",
+        ),
+    ],
+)
+def test_a_revision_that_fails_fails_the_plan(
+    devmentor_database_url: str, revisions: Revisions, body: str, message: str
+) -> None:
+    """Better there than in the database itself, which stays as it is."""
+    revisions.add("f1", body)
+    with pytest.raises(DBAPIError, match=message):
         plan(devmentor_database_url)
+    assert migrate.current(devmentor_database_url) == revisions.released
+
+
+@pytest.mark.parametrize(("start", "end"), [("nowhere", "head"), ("head", "0d1c5a6e0001")])
+def test_a_range_that_leads_nowhere(devmentor_database_url: str, start: str, end: str) -> None:
+    """It says so before it starts anything."""
     with pytest.raises(CommandError):
-        plan(devmentor_database_url, "nowhere")
-    with psycopg.connect(conninfo(devmentor_database_url)) as connection:
-        row = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
-    assert row == ("0",)
+        plan(devmentor_database_url, start, end)
