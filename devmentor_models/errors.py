@@ -247,6 +247,27 @@ class SchemaUnknown(SchemaMismatch):
     )
 
 
+class DataLossRefused(DevMentorError):
+    """A downgrade would lose data, and nobody said that it may; nothing was done.
+
+    Attributes:
+        revision: The revision whose downgrade it is.
+        lost: What would be lost, in the words of the revision.
+    """
+
+    def __init__(self, revision: str, lost: str) -> None:
+        self.revision = revision
+        self.lost = lost
+        super().__init__(
+            f"The downgrade of revision {revision} loses {lost.rstrip('.')}. To allow it:"
+            " `devmentor-db downgrade --allow-data-loss`, or `alembic -x allow-data-loss=yes downgrade`."
+        )
+
+
+class MigrationRefused(DevMentorError):
+    """A revision asks for what cannot be done as it stands; the message says what to change."""
+
+
 class DatabaseError(DevMentorError):
     """PostgreSQL refused a statement for a reason that has no class of its own.
 

@@ -14,6 +14,7 @@ from devmentor_models.migrations.bootstrap import Step, plan
 from devmentor_models.migrations.bootstrap import bootstrap as run_bootstrap
 from devmentor_models.migrations.comparison import compare, lines
 from devmentor_models.migrations.environment import SCOPE, VERSION_TABLE, make_engine
+from devmentor_models.migrations.patience import Patience
 from devmentor_models.registry import TECHNICAL_SCHEMA, target_metadata
 
 PACKAGE = Path(__file__).parent
@@ -25,9 +26,15 @@ def script_location() -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / "alembic"
 
 
-def config(url: str | None = None) -> Config:
-    """Return Alembic's configuration; without ``url``, DEVMENTOR_DATABASE_URL decides."""
+def config(url: str | None = None, **options: str) -> Config:
+    """Return Alembic's configuration; without ``url``, DEVMENTOR_DATABASE_URL decides.
+
+    Args:
+        url: The database.
+        **options: What ``alembic -x`` takes, with underscores: ``lock_timeout="2s"``.
+    """
     made = Config(stdout=io.StringIO())
+    made.attributes["x"] = {name.replace("_", "-"): value for name, value in options.items()}
     made.set_main_option("script_location", str(script_location()).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
     if url is not None:
@@ -58,14 +65,53 @@ def plan_bootstrap(url: str, *, login: str | None = None) -> list[Step]:
         return plan(connection, login)
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring a database up to ``revision``; does nothing when it is there already."""
-    command.upgrade(config(url), revision)
+def upgrade(
+    url: str,
+    revision: str = "head",
+    *,
+    lock_timeout: str = Patience.lock_timeout,
+    lock_tries: int = Patience.lock_tries,
+) -> None:
+    """Bring a database up to ``revision``; does nothing when it is there already (M1, M3).
+
+    Args:
+        url: The database.
+        revision: Where to; ``+1`` is one further.
+        lock_timeout: How long one try may wait for a lock, and make writers wait, as PostgreSQL writes it.
+        lock_tries: How many times a revision is tried that does not get its locks.
+
+    Raises:
+        LockTimeout: The last try did not get them either, or another migrator runs for too long. Revisions
+            that were done before stay done.
+    """
+    command.upgrade(config(url, lock_timeout=lock_timeout, lock_tries=str(lock_tries)), revision)
 
 
-def downgrade(url: str, revision: str) -> None:
-    """Take a database back to ``revision``; ``base`` leaves nothing of ours."""
-    command.downgrade(config(url), revision)
+def downgrade(
+    url: str,
+    revision: str,
+    *,
+    allow_data_loss: bool = False,
+    lock_timeout: str = Patience.lock_timeout,
+    lock_tries: int = Patience.lock_tries,
+) -> None:
+    """Take a database back to ``revision``; ``base`` leaves nothing of ours (M1, M3).
+
+    Args:
+        url: The database.
+        revision: Where to; ``-1`` is one back.
+        allow_data_loss: Whether revisions may run that say they lose data.
+        lock_timeout: As for `upgrade`.
+        lock_tries: As for `upgrade`.
+
+    Raises:
+        DataLossRefused: A revision on the way loses data; nothing was done.
+        LockTimeout: As for `upgrade`.
+    """
+    options = {"lock_timeout": lock_timeout, "lock_tries": str(lock_tries)}
+    if allow_data_loss:
+        options["allow_data_loss"] = "yes"
+    command.downgrade(config(url, **options), revision)
 
 
 def check(url: str) -> list[str]:

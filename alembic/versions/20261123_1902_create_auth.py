@@ -3,6 +3,8 @@
 Revision: 0d1c5a6e0002
 Revises: 0d1c5a6e0001
 Created: 2026-11-23 20:15:49.683682+00:00
+
+Downgrade loses: all rows of the schema auth.
 """
 
 from __future__ import annotations

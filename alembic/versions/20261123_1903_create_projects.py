@@ -3,6 +3,8 @@
 Revision: 0d1c5a6e0003
 Revises: 0d1c5a6e0002
 Created: 2026-11-23 20:15:54.836382+00:00
+
+Downgrade loses: all rows of the schema projects.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Revision: 0d1c5a6e0004
 Revises: 0d1c5a6e0003
 Created: 2026-11-23 20:16:02.067289+00:00
+
+Downgrade loses: all rows of the schema ai.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Revision: 0d1c5a6e0005
 Revises: 0d1c5a6e0004
 Created: 2026-11-23 20:16:08.121266+00:00
+
+Downgrade loses: all rows of the schema memory.
 """
 
 from __future__ import annotations

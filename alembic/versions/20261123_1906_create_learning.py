@@ -3,6 +3,8 @@
 Revision: 0d1c5a6e0006
 Revises: 0d1c5a6e0005
 Created: 2026-11-23 20:16:13.531623+00:00
+
+Downgrade loses: all rows of the schema learning.
 """
 
 from __future__ import annotations

@@ -63,14 +63,17 @@ def upgrade(
 @app.command()
 def downgrade(
     revision: Annotated[str, typer.Argument(help="Where to: -1 is one back, base removes everything.")],
+    allow_data_loss: Annotated[
+        bool, typer.Option("--allow-data-loss", help="Also run revisions that say they lose data.")
+    ] = False,
     url: Url = None,
 ) -> None:
-    """Take the database back to a revision. What the revisions in between made is lost, data included."""
+    """Take the database back to a revision."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import
 
     target = resolve(url)
     before = migrate.current(target.url)
-    migrate.downgrade(target.url, revision)
+    migrate.downgrade(target.url, revision, allow_data_loss=allow_data_loss)
     _say_moved(target, before)
 
 

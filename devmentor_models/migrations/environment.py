@@ -21,10 +21,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
-from devmentor_models.migrations import data_steps, plugin, window  # noqa: F401 - registers the operations that revisions call
+from devmentor_models.migrations import data_steps, online, plugin, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.catalog import Scope
+from devmentor_models.migrations.patience import Patience
 from devmentor_models.migrations.render import render_item
+from devmentor_models.migrations.steps import Steps
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.security.roles import OWNER, ROLES
 from devmentor_models.settings import conninfo
@@ -34,7 +36,7 @@ LOCK_KEY = 0x6465766D
 LOCK_POLL_SECONDS = 0.2
 LOCK_WAIT_SECONDS = 600.0
 VERSION_TABLE = "alembic_version"
-SESSION_LIMITS = "-c lock_timeout=5s -c statement_timeout=15min"
+STATEMENT_TIMEOUT = "15min"
 #: How the owner works: what row security would cut short fails instead.
 OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
@@ -56,12 +58,19 @@ def run() -> None:
 
 
 def _run() -> None:
+    options = _options()
+    steps = Steps(allow_data_loss=options.get("allow-data-loss") == "yes")
     if context.is_offline_mode():
-        _print_sql()
+        _print_sql(steps)
     elif _changes_the_database():
-        _migrate(_url())
+        _migrate(_url(), steps, Patience.of(options))
     else:
         _read(_url())
+
+
+def _options() -> dict[str, Any]:
+    """Return what ``-x`` says, or what a caller of `devmentor_models.migrate` does."""
+    return {**context.get_x_argument(as_dictionary=True), **context.config.attributes.get("x", {})}
 
 
 def _changes_the_database() -> bool:
@@ -73,9 +82,10 @@ def _changes_the_database() -> bool:
     return True
 
 
-def _print_sql() -> None:
+def _print_sql(steps: Steps) -> None:
     # Without this paramstyle every % is doubled, as for a driver that takes parameters.
     _configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
+    steps.attach(context.get_context())
     for name, value in OWNER_SETTINGS.items():
         context.execute(f"SET {name} = {value}")
     with context.begin_transaction():
@@ -83,21 +93,27 @@ def _print_sql() -> None:
         context.run_migrations()
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str, steps: Steps, patience: Patience) -> None:
     engine = make_engine(url)
-    owners = make_engine(url, owner=True)
+    owners = make_engine(url, owner=True, patience=patience)
     if observe := context.config.attributes.get("observe"):
         observe(owners)
     with migration_lock(engine):
         with engine.connect() as connection:
             prepare_owner(connection)
-        with owners.connect() as connection:
-            _prepare(connection)
-            _configure_online(connection, url)
-            with context.begin_transaction():
-                context.run_migrations()
-            _tidy(connection)
+        patience.run(lambda: _try(owners, url, steps, patience), lambda: steps.name)
     engine.dispose()
+
+
+def _try(engine: Engine, url: str, steps: Steps, patience: Patience) -> None:
+    """Do what is left of the steps, on a connection that knows nothing of an earlier try."""
+    with engine.connect() as connection:
+        _prepare(connection)
+        _configure_online(connection, url, patience=patience)
+        steps.attach(context.get_context())
+        with context.begin_transaction():
+            context.run_migrations()
+        _tidy(connection)
 
 
 def _read(url: str) -> None:
@@ -125,15 +141,17 @@ def prepare_owner(connection: Connection) -> None:
 
 def _url() -> str:
     """Find the database: the caller's, ``-x url=…``, or DEVMENTOR_DATABASE_URL, in this order."""
-    given = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get("url")
+    given = context.config.attributes.get("url") or _options().get("url")
     url = given or os.environ.get("DEVMENTOR_DATABASE_URL")
     if not url:
         raise ConfigurationError("Which database? Set DEVMENTOR_DATABASE_URL, or pass -x url=postgresql://…")
     return str(url)
 
 
-def make_engine(url: str, *, owner: bool = False, readonly: bool = False) -> Engine:
-    """Return an engine without a pool, whose sessions speak UTC and give up on locks after 5 seconds.
+def make_engine(
+    url: str, *, owner: bool = False, readonly: bool = False, patience: Patience | None = None
+) -> Engine:
+    """Return an engine without a pool, whose sessions speak UTC and soon give up on locks.
 
     Limits and role are settings of the session, not of the transaction: an ``autocommit_block`` and a
     rollback keep them.
@@ -143,12 +161,14 @@ def make_engine(url: str, *, owner: bool = False, readonly: bool = False) -> Eng
         owner: The sessions act as the owner, which their login must be allowed to, and their statements
             fail where row security would cut them short.
         readonly: The sessions cannot write.
+        patience: How long to wait for a lock.
     """
+    limits = f"-c lock_timeout={(patience or Patience()).lock_timeout} -c statement_timeout={STATEMENT_TIMEOUT}"
     info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
     settings = {"timezone": "UTC"}
     settings |= OWNER_SETTINGS if owner else {}
     settings |= {"default_transaction_read_only": "on"} if readonly else {}
-    options = [SESSION_LIMITS, str(conninfo_to_dict(info).get("options") or "")]
+    options = [limits, str(conninfo_to_dict(info).get("options") or "")]
     options += [f"-c {name}={value}" for name, value in settings.items()]
     info = make_conninfo(info, options=" ".join(options))
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.

@@ -52,10 +52,13 @@ def test_up_and_down(run: Command, url: str) -> None:
     """A database goes down to a revision or to nothing, and up again; commands say from where to where."""
     head = migrate.head()
     assert run("current", "--url", url).output == f"{head} (head)\n"
-    back = run("downgrade", "--url", url, "--", "-1")
+    refused = run("downgrade", "--url", url, "--", "-1")
+    assert refused.exit_code == 1
+    assert "loses all rows of the schema" in refused.output
+    back = run("downgrade", "--allow-data-loss", "--url", url, "--", "-1")
     assert back.output.startswith(f"From {head} (head) to ")
     assert run("current", "--url", url).output.endswith("Run `devmentor-db upgrade`.\n")
-    assert run("downgrade", "base", "--url", url).output.endswith(" to base.\n")
+    assert run("downgrade", "base", "--allow-data-loss", "--url", url).output.endswith(" to base.\n")
     assert run("current", "--url", url).output.startswith("base\nThe database has no schema of DevMentor; ")
     assert run("upgrade", "--url", url).output == f"From base to {head} (head).\n"
     assert run("upgrade", "--url", url).output == f"Nothing to do: the database is at {head} (head).\n"
@@ -92,7 +95,7 @@ def test_check_tells_each_difference(run: Command, url: str) -> None:
 
 def test_check_of_an_older_database(run: Command, url: str) -> None:
     """A database that is behind is told so, not by its hundred differences."""
-    run("downgrade", "base", "--url", url)
+    run("downgrade", "base", "--allow-data-loss", "--url", url)
     result = run("check", "--url", url)
     assert result.exit_code == 1
     assert result.output == f"The database is at base, the newest revision is {migrate.head()}.\n"
@@ -108,7 +111,7 @@ def test_seed(run: Command, url: str) -> None:
 
 def test_seed_needs_the_newest_revision(run: Command, url: str) -> None:
     """A database without tables cannot be seeded, and the message says what to do."""
-    run("downgrade", "base", "--url", url)
+    run("downgrade", "base", "--allow-data-loss", "--url", url)
     result = run("seed", "--url", url)
     assert result.exit_code == 1
     assert "run `devmentor-db upgrade` first" in result.output

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -16,7 +15,6 @@ from devmentor_models import migrate
 from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.migrations.environment import make_engine, migration_lock
 from devmentor_models.registry import SCHEMAS
-from devmentor_models.testing.databases import DatabaseServer
 
 #: Everything in a database that is not PostgreSQL's own.
 OBJECTS = text(
@@ -85,7 +83,7 @@ def test_up_and_down_leave_nothing_and_up_again_works(empty_url: str, empty: Eng
     migrate.upgrade(empty_url)
     first = objects(empty)
     assert len(first) > len(before) + 100
-    migrate.downgrade(empty_url, "base")
+    migrate.downgrade(empty_url, "base", allow_data_loss=True)
     assert objects(empty) == before
     migrate.upgrade(empty_url)
     assert objects(empty) == first
@@ -98,7 +96,7 @@ def test_each_step_is_undone_exactly(empty_url: str, empty: Engine) -> None:
         migrate.upgrade(empty_url, script.revision)
         after = objects(empty)
         if script.down_revision is not None:
-            migrate.downgrade(empty_url, str(script.down_revision))
+            migrate.downgrade(empty_url, str(script.down_revision), allow_data_loss=True)
             assert objects(empty) == before
             migrate.upgrade(empty_url, script.revision)
             assert objects(empty) == after
