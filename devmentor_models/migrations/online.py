@@ -16,7 +16,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateIndexOp
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Executable, text
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
 from devmentor_models.errors import MigrationRefused
@@ -27,7 +27,7 @@ BUILD_LOCK_TIMEOUT = "10min"
 #: How long a build may take altogether.
 BUILD_STATEMENT_TIMEOUT = "2h"
 
-_quote = PGDialect().identifier_preparer.quote
+_quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]  # SQLAlchemy
 
 _STATE = text(
     "SELECT i.indisvalid AND i.indisready AND i.indislive, i.indisunique, pg_get_indexdef(i.indexrelid)"
@@ -324,7 +324,11 @@ class ValidateConstraint(Online):
                 postgresql_not_valid=True,
             )
             op.create_check_constraint(
-                "ck_tasks_position", "tasks", "position >= 0", schema="projects", postgresql_not_valid=True
+                op.f("ck_tasks_position"),
+                "tasks",
+                "position >= 0",
+                schema="projects",
+                postgresql_not_valid=True,
             )
 
         and in the second::

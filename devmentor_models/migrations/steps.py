@@ -79,6 +79,8 @@ class Steps:
                 steps = list(planned(heads, running))
                 self._refuse_loss(steps)
                 self._left = steps
+            if running.connection is not None and not running.as_sql:
+                running.connection.commit()  # Alembic's own table is no part of the first revision
             while self._left:
                 yield self._left[0]
                 del self._left[0]  # reached when the step is committed
