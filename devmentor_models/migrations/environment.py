@@ -163,7 +163,9 @@ def make_engine(
         readonly: The sessions cannot write.
         patience: How long to wait for a lock.
     """
-    limits = f"-c lock_timeout={(patience or Patience()).lock_timeout} -c statement_timeout={STATEMENT_TIMEOUT}"
+    limits = (
+        f"-c lock_timeout={(patience or Patience()).lock_timeout} -c statement_timeout={STATEMENT_TIMEOUT}"
+    )
     info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
     settings = {"timezone": "UTC"}
     settings |= OWNER_SETTINGS if owner else {}

@@ -164,7 +164,7 @@ def test_the_printed_sql_does_the_same(make: MakeDatabase) -> None:
         ask(url, statements)
         assert migrate.plan_bootstrap(migrator) == []
         migrate.upgrade(migrator)
-        migrate.downgrade(migrator, "base")
+        migrate.downgrade(migrator, "base", allow_data_loss=True)
 
 
 def test_a_login_must_exist(make: MakeDatabase) -> None:

@@ -31,14 +31,6 @@ OBJECTS = text(
 
 
 @pytest.fixture
-def empty_url(devmentor_server: DatabaseServer) -> Iterator[str]:
-    """Yield the URL of a database of this test's own, with nothing but what bootstrap makes."""
-    with devmentor_server.database(f"devmentor_test_{uuid4().hex}", drop=True) as url:
-        migrate.bootstrap(url)
-        yield url
-
-
-@pytest.fixture
 def empty(empty_url: str) -> Iterator[Engine]:
     """Yield an engine on that database."""
     engine = create_engine(empty_url, poolclass=NullPool)
