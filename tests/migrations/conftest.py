@@ -41,3 +41,9 @@ def connection(empty_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(conninfo(empty_url), autocommit=True) as made:
         made.execute(f"SET ROLE {OWNER.name}".encode())
         yield made
+
+
+@pytest.fixture
+def later_revisions(tmp_path: Path) -> Revisions:
+    """Return the real revisions in a folder of the test's own, to add to them."""
+    return Revisions.after_head(tmp_path / "later")

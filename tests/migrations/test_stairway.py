@@ -1,0 +1,159 @@
+"""Every revision down, up and down again on a filled database: what can be kept is kept (requirement M1)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.orm import Session
+
+from devmentor_models import migrate
+from devmentor_models.migrations.steps import loss_of
+from devmentor_models.registry import SCHEMAS, target_metadata
+from tests.support.every_model import insert_rows_everywhere
+from tests.support.revision_folder import Revisions
+
+ROWS = 3
+
+COLUMNS = text(
+    """
+    SELECT n.nspname || '.' || c.relname, array_agg(quote_ident(a.attname) ORDER BY a.attname)
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY(:schemas)
+     GROUP BY 1
+    """
+)
+
+
+#: The rows of every table, column by column, as PostgreSQL writes them.
+Contents = dict[str, dict[str, list[str | None]]]
+
+
+def contents(engine: Engine) -> Contents:
+    """Read all rows of all tables of ours, in an order that depends on nothing but the primary key."""
+    found: Contents = {}
+    with engine.connect() as connection:
+        for table, names in connection.execute(COLUMNS, {"schemas": [*SCHEMAS]}).all():
+            columns = ", ".join(f"{name}::text" for name in names)
+            rows = connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY id")).all()
+            found[table] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return found
+
+
+def gone(before: Contents, after: Contents) -> set[str]:
+    """Return the tables and columns that are not there any more."""
+    columns = {f"{table}.{name}" for table in before for name in before[table].keys() - after.get(table, {})}
+    return (before.keys() - after.keys()) | columns
+
+
+def changed(before: Contents, after: Contents) -> set[str]:
+    """Return the columns that are in both, with other values."""
+    return {
+        f"{table}.{name}"
+        for table in before.keys() & after.keys()
+        for name in before[table].keys() & after[table].keys()
+        if before[table][name] != after[table][name]
+    }
+
+
+def fill(url: str) -> Engine:
+    """Insert some rows into every table."""
+    engine = create_engine(url, poolclass=NullPool)
+    with Session(engine) as session, session.begin():
+        for _ in range(ROWS):
+            insert_rows_everywhere(session)
+    return engine
+
+
+def walk_down(engine: Engine, revisions: Revisions, url: str) -> None:
+    """Take every step down, up and down, and look after each what became of the rows."""
+    directory = ScriptDirectory.from_config(revisions.config(url))
+    before = contents(engine)
+    for script in directory.walk_revisions():
+        for move in ("down", "up", "down"):
+            if move == "down":
+                revisions.downgrade(url, str(script.down_revision or "base"), allow_data_loss="yes")
+            else:
+                revisions.upgrade(url, script.revision)
+            after = contents(engine)
+            assert changed(before, after) == set(), f"{move} from {script.path}"
+            if move == "down":
+                check_declared(script, gone(before, after))
+            else:
+                assert gone(before, after) == set(), f"up to {script.path}"
+            before = after
+
+
+def check_declared(script: Script, lost: set[str]) -> None:
+    """A downgrade that takes tables or columns away says so, and no other does."""
+    declared = loss_of(script.module.__doc__)
+    assert bool(declared) == bool(lost), (
+        f"{script.path} says that its downgrade loses {declared or 'nothing'}; it took away {sorted(lost)}"
+    )
+
+
+def test_every_table_has_rows(devmentor_database_url: str) -> None:
+    """A stairway over empty tables would prove nothing."""
+    engine = fill(devmentor_database_url)
+    with engine.connect() as connection:
+        counts = {
+            name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in target_metadata.tables
+        }
+    assert {name: count for name, count in counts.items() if count < ROWS} == {}
+
+
+def test_rows_outlive_every_step_that_can_keep_them(devmentor_database_url: str) -> None:
+    """The real revisions, from head to base."""
+    engine = fill(devmentor_database_url)
+    real = Revisions(migrate.script_location(), migrate.head())
+    walk_down(engine, real, devmentor_database_url)
+    assert contents(engine) == {}
+
+
+WIDEN = (
+    "op.add_column('teams', sa.Column('motto', sa.Text), schema='auth')",
+    "op.drop_column('teams', 'motto', schema='auth')",
+)
+
+
+def test_a_column_that_a_downgrade_drops_is_found(
+    later_revisions: Revisions, devmentor_database_url: str
+) -> None:
+    """Without the line in its docstring such a revision fails the stairway."""
+    later_revisions.add(*WIDEN)
+    later_revisions.upgrade(devmentor_database_url)
+    with pytest.raises(AssertionError, match=r"loses nothing; it took away \['auth.teams.motto'\]"):
+        walk_down(fill(devmentor_database_url), later_revisions, devmentor_database_url)
+
+
+def test_a_line_without_a_loss_is_found(later_revisions: Revisions, devmentor_database_url: str) -> None:
+    """Warnings that mean nothing are soon not read."""
+    later_revisions.add("pass", loses="everything.")
+    later_revisions.upgrade(devmentor_database_url)
+    with pytest.raises(AssertionError, match=r"loses everything\.; it took away \[\]"):
+        walk_down(fill(devmentor_database_url), later_revisions, devmentor_database_url)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "downgrade", "column"),
+    [
+        ("UPDATE auth.teams SET name = name || '!'", "SELECT", "auth.teams.name"),
+        ("SELECT", "DELETE FROM learning.recommendations", "learning.recommendations.id"),
+    ],
+)
+def test_changed_rows_are_found(
+    later_revisions: Revisions, devmentor_database_url: str, upgrade: str, downgrade: str, column: str
+) -> None:
+    """One byte of one row is enough, in either direction."""
+    unforced = "op.execute('ALTER TABLE {} NO FORCE ROW LEVEL SECURITY')\n"
+    later_revisions.add(
+        unforced.format("auth.teams") + f"op.execute({upgrade!r})",
+        unforced.format("learning.recommendations") + f"op.execute({downgrade!r})",
+    )
+    later_revisions.upgrade(devmentor_database_url)
+    with pytest.raises(AssertionError, match=re.escape(repr(column))):
+        walk_down(fill(devmentor_database_url), later_revisions, devmentor_database_url)
