@@ -22,8 +22,8 @@ from tests.support.revision_folder import Revisions
 
 #: What can differ between two databases at the same revision.
 STATE = """
-    SELECT 'column', attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod), attnotnull::text
-      FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    SELECT 'column', attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod),
+            attnotnull::text FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
      WHERE attrelid >= 16384 AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v')
        AND relnamespace <> 'pg_toast'::regnamespace
     UNION ALL SELECT 'index', indrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid::text, NULL
