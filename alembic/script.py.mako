@@ -1,8 +1,16 @@
+<%
+    from devmentor_models.migrations.steps import loss_line
+    loss = loss_line(downgrades or "")
+%>\
 """${message.rstrip(".")}.
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}
 Created: ${create_date}
+% if loss:
+
+${loss}
+% endif
 """
 
 from __future__ import annotations

@@ -47,16 +47,25 @@ Url = Annotated[
 ]
 
 
+LockTimeout = Annotated[
+    str, typer.Option(help="How long a try waits for a lock, and makes writers wait: 500ms, 2s, 1min.")
+]
+LockTries = Annotated[int, typer.Option(min=1, help="How often a revision is tried that gets no lock.")]
+
+
 @app.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(help="Where to; +1 is one further.")] = "head", url: Url = None
+    revision: Annotated[str, typer.Argument(help="Where to; +1 is one further.")] = "head",
+    lock_timeout: LockTimeout = "2s",
+    lock_tries: LockTries = 10,
+    url: Url = None,
 ) -> None:
     """Bring the database up to a revision, the newest one if none is given."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import, and --help should not be
 
     target = resolve(url)
     before = migrate.current(target.url)
-    migrate.upgrade(target.url, revision)
+    migrate.upgrade(target.url, revision, lock_timeout=lock_timeout, lock_tries=lock_tries)
     _say_moved(target, before)
 
 
@@ -66,6 +75,8 @@ def downgrade(
     allow_data_loss: Annotated[
         bool, typer.Option("--allow-data-loss", help="Also run revisions that say they lose data.")
     ] = False,
+    lock_timeout: LockTimeout = "2s",
+    lock_tries: LockTries = 10,
     url: Url = None,
 ) -> None:
     """Take the database back to a revision."""
@@ -73,7 +84,13 @@ def downgrade(
 
     target = resolve(url)
     before = migrate.current(target.url)
-    migrate.downgrade(target.url, revision, allow_data_loss=allow_data_loss)
+    migrate.downgrade(
+        target.url,
+        revision,
+        allow_data_loss=allow_data_loss,
+        lock_timeout=lock_timeout,
+        lock_tries=lock_tries,
+    )
     _say_moved(target, before)
 
 

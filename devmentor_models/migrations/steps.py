@@ -25,7 +25,7 @@ _DROPS = re.compile(
 def loss_of(docstring: str | None) -> str | None:
     r"""Return what a revision's docstring says that its downgrade loses; None when it loses nothing.
 
-    >>> loss_of("Add the motto of teams.\\n\\nDowngrade loses: the column\\n    auth.teams.motto.\\n")
+    >>> loss_of("Add the motto of teams.\n\nDowngrade loses: the column\n    auth.teams.motto.\n")
     'the column auth.teams.motto.'
     """
     found = _LOSES.search(docstring or "")

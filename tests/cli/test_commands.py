@@ -54,12 +54,14 @@ def test_up_and_down(run: Command, url: str) -> None:
     assert run("current", "--url", url).output == f"{head} (head)\n"
     refused = run("downgrade", "--url", url, "--", "-1")
     assert refused.exit_code == 1
-    assert "loses all rows of the schema" in refused.output
+    assert "To allow it" in refused.output
     back = run("downgrade", "--allow-data-loss", "--url", url, "--", "-1")
     assert back.output.startswith(f"From {head} (head) to ")
     assert run("current", "--url", url).output.endswith("Run `devmentor-db upgrade`.\n")
     assert run("downgrade", "base", "--allow-data-loss", "--url", url).output.endswith(" to base.\n")
     assert run("current", "--url", url).output.startswith("base\nThe database has no schema of DevMentor; ")
+    wrong = run("upgrade", "--lock-timeout", "soon", "--url", url)
+    assert (wrong.exit_code, "500ms, 2s, 1min" in wrong.output) == (1, True)
     assert run("upgrade", "--url", url).output == f"From base to {head} (head).\n"
     assert run("upgrade", "--url", url).output == f"Nothing to do: the database is at {head} (head).\n"
     assert run("check", "--url", url).exit_code == 0
