@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.script import Script
 
 from devmentor_models.errors import DataLossRefused
 
@@ -70,14 +71,16 @@ class Steps:
     def attach(self, context: MigrationContext) -> None:
         """Let ``context`` run what is left, or everything on the first try.
 
-        Running raises `DataLossRefused` before anything is done, when one of the steps loses data.
+        Running raises `DataLossRefused` before anything is done, when one of the steps loses data. A script
+        that is only printed says so instead: it is going to be read.
         """
         planned: Callable[..., Iterable[MigrationStep]] = context.opts["fn"]
 
         def left(heads: tuple[str, ...], running: MigrationContext) -> Iterator[Any]:
             if self._left is None:
                 steps = list(planned(heads, running))
-                self._refuse_loss(steps)
+                for script, lost in losses(steps):
+                    self._tell_loss(running, script.revision, lost)
                 self._left = steps
             if running.connection is not None and not running.as_sql:
                 running.connection.commit()  # Alembic's own table is no part of the first revision
@@ -87,9 +90,17 @@ class Steps:
 
         context._migrations_fn = left  # noqa: SLF001 - Alembic has no hook before the first step
 
-    def _refuse_loss(self, steps: list[MigrationStep]) -> None:
-        for step in steps:
-            if self._allow_data_loss or not isinstance(step, RevisionStep) or step.is_upgrade:
-                continue
-            if lost := loss_of(step.revision.module.__doc__):
-                raise DataLossRefused(step.revision.revision, lost)
+    def _tell_loss(self, context: MigrationContext, revision: str, lost: str) -> None:
+        if context.as_sql:
+            context.impl.static_output(f"-- The downgrade of revision {revision} loses {lost}")
+        elif not self._allow_data_loss:
+            raise DataLossRefused(revision, lost)
+
+
+def losses(steps: Iterable[MigrationStep]) -> Iterator[tuple[Script, str]]:
+    """Yield the revisions whose downgrade is among ``steps`` and loses data, with what it loses."""
+    for step in steps:
+        if isinstance(step, RevisionStep) and not step.is_upgrade:
+            script = step.revision
+            if lost := loss_of(script.module.__doc__):
+                yield script, lost

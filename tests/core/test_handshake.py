@@ -56,7 +56,7 @@ def test_the_newest_revision_is_current(database: Database) -> None:
 
 def test_an_older_database_is_behind(own: Database, devmentor_database_url: str) -> None:
     """Migrating comes first, and the error says so."""
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     with pytest.raises(
         SchemaBehind, match=r"behind this installation's .* Run `devmentor-db upgrade`"
     ) as caught:
@@ -67,7 +67,7 @@ def test_an_older_database_is_behind(own: Database, devmentor_database_url: str)
 
 def test_an_empty_database_is_told_from_an_old_one(own: Database, devmentor_database_url: str) -> None:
     """Nothing was migrated: perhaps it is the wrong database."""
-    migrate.downgrade(devmentor_database_url, "base")
+    migrate.downgrade(devmentor_database_url, "base", allow_data_loss=True)
     with pytest.raises(SchemaEmpty, match="has no schema of DevMentor") as caught:
         own.verify_schema()
     assert caught.value.found is None
@@ -104,7 +104,7 @@ def test_going_back_makes_it_compatible_again(
     revisions.add("f1")
     revisions.add("f2", compatible_from="f1")
     migrate.upgrade(devmentor_database_url)
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     revisions.forget()
     assert (own.verify_schema()).found == "f1"
 
@@ -126,7 +126,7 @@ def test_a_revision_from_elsewhere_is_unknown(
     own: Database, devmentor_database_url: str, revisions: Revisions
 ) -> None:
     """Another line of revisions is neither ahead nor behind."""
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     revisions.remove_head()
     revisions.add("f9")
     migrate.upgrade(devmentor_database_url)

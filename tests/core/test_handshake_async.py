@@ -55,7 +55,7 @@ async def test_the_newest_revision_is_current(async_database: AsyncDatabase) -> 
 
 async def test_an_older_database_is_behind(own: AsyncDatabase, devmentor_database_url: str) -> None:
     """Migrating comes first, and the error says so."""
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     with pytest.raises(
         SchemaBehind, match=r"behind this installation's .* Run `devmentor-db upgrade`"
     ) as caught:
@@ -68,7 +68,7 @@ async def test_an_empty_database_is_told_from_an_old_one(
     own: AsyncDatabase, devmentor_database_url: str
 ) -> None:
     """Nothing was migrated: perhaps it is the wrong database."""
-    migrate.downgrade(devmentor_database_url, "base")
+    migrate.downgrade(devmentor_database_url, "base", allow_data_loss=True)
     with pytest.raises(SchemaEmpty, match="has no schema of DevMentor") as caught:
         await own.verify_schema()
     assert caught.value.found is None
@@ -109,7 +109,7 @@ async def test_going_back_makes_it_compatible_again(
     revisions.add("f1")
     revisions.add("f2", compatible_from="f1")
     migrate.upgrade(devmentor_database_url)
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     revisions.forget()
     assert (await own.verify_schema()).found == "f1"
 
@@ -131,7 +131,7 @@ async def test_a_revision_from_elsewhere_is_unknown(
     own: AsyncDatabase, devmentor_database_url: str, revisions: Revisions
 ) -> None:
     """Another line of revisions is neither ahead nor behind."""
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     revisions.remove_head()
     revisions.add("f9")
     migrate.upgrade(devmentor_database_url)

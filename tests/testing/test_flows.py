@@ -66,7 +66,7 @@ def test_a_schema_that_does_not_fit_is_refused_first(
     devmentor_database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is tried on it; the command prints the error and exits with 1."""
-    migrate.downgrade(devmentor_database_url, "-1")
+    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
     with Database.from_url(devmentor_database_url, pool_min=0) as database, pytest.raises(SchemaBehind):
         next(flows.run(database))
     monkeypatch.setenv("DEVMENTOR_DATABASE_URL", devmentor_database_url)
