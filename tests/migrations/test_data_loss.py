@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from io import StringIO
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.operations.ops import DowngradeOps, DropColumnOp, MigrationScript, UpgradeOps
+from alembic.util.exc import CommandError
 from typer.testing import CliRunner
 
 from devmentor_models import migrate
@@ -55,6 +57,18 @@ def test_allowed_loss_happens(
     revisions.downgrade(empty_url, "base", allow_data_loss="yes")
     assert migrate.current(empty_url) is None
     assert connection.execute("SELECT to_regclass('a')").fetchone() == (None,)
+
+
+def test_alembics_own_command_line(revisions: Revisions, three: list[str], empty_url: str) -> None:
+    """`alembic -x allow-data-loss=yes` is the same; without it Alembic prints one line."""
+    revisions.upgrade(empty_url)
+    config = revisions.config(empty_url)
+    config.cmd_opts = Namespace(x=["lock-tries=3"])
+    with pytest.raises(CommandError, match=r"loses the table a\. To allow it"):
+        command.downgrade(config, "base")
+    config.cmd_opts = Namespace(x=["lock-tries=3", "allow-data-loss=yes"])
+    command.downgrade(config, "base")
+    assert migrate.current(empty_url) is None
 
 
 def test_a_printed_script_says_what_is_lost(revisions: Revisions, three: list[str]) -> None:
