@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
-from devmentor_models.migrations import data_steps, online, plugin, window  # noqa: F401 - add to alembic.op
+from devmentor_models.migrations import backfill, data_steps, online, plugin, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.patience import Patience
