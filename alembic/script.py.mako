@@ -1,6 +1,7 @@
 <%
     from devmentor_models.migrations.steps import loss_line
     loss = loss_line(downgrades or "")
+    written = f"{upgrades}{downgrades}" if upgrades or downgrades else "sa."  # by hand: what one needs most
 %>\
 """${message.rstrip(".")}.
 
@@ -17,9 +18,13 @@ from __future__ import annotations
 
 from typing import Sequence
 
+% if "sa." in written:
 import sqlalchemy as sa
+% endif
 from alembic import op
+% if "postgresql." in written:
 from sqlalchemy.dialects import postgresql
+% endif
 ${imports if imports else ""}
 
 revision: str = ${repr(up_revision)}
