@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import MigrationRefused
 from devmentor_models.migrations.identifiers import Verbatim, quoted
@@ -167,7 +168,10 @@ def every_row(connection: Connection, table: str) -> Iterator[None]:
     connection.execute(setting, {"value": "on"})
     try:
         yield
-    finally:
-        if not connection.invalidated:
+    except BaseException:
+        with suppress(DBAPIError):  # a policy that is left is made anew by the next run
             connection.execute(setting, {"value": before})
             connection.execute(drop)
+        raise
+    connection.execute(setting, {"value": before})
+    connection.execute(drop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from alembic.operations import MigrateOperation, Operations
@@ -17,6 +17,7 @@ from alembic.operations.ops import CreateIndexOp
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Executable, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
 from devmentor_models.errors import MigrationRefused
@@ -98,9 +99,11 @@ class Online(MigrateOperation):
         self._limit(connection, self.lock_timeout, self.statement_timeout)
         try:
             yield
-        finally:
-            if not connection.invalidated:
+        except BaseException:
+            with suppress(DBAPIError):  # the error that ended the block is the one to tell of
                 self._limit(connection, lock, statement)
+            raise
+        self._limit(connection, lock, statement)
 
     @staticmethod
     def _limit(connection: Connection, lock: str, statement: str) -> None:
