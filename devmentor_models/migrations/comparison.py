@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 
 from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation
@@ -43,9 +44,9 @@ def compare(
     roles = [item for item in objects if isinstance(item, Role)]
     tolerated = {item.name for item in objects if isinstance(item, Extension) and not item.required}
     schemas = {table.schema for table in metadata.tables.values() if table.schema}
-    scope = Scope(tuple(sorted({*scope.schemas, *schemas})), scope.ignored, scope.owner)
+    scope = replace(scope, schemas=tuple(sorted({*scope.schemas, *schemas})))
     live = read(connection, scope)
-    live = _merged(live, live_roles(connection, [role.name for role in roles]), tolerated)
+    live = _merged(live, live_roles(connection, [role.name for role in roles], scope.role_prefix), tolerated)
     with built(metadata, connection, url=url, owner=scope.owner, scratch=scratch) as place:
         desired = _desired(place, scope, roles, tolerated)
         renames = declared_renames(metadata, live)

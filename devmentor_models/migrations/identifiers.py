@@ -15,7 +15,9 @@ _BRACKETS = {"(": ")", "[": "]"}
 
 @lru_cache
 def _preparer() -> postgresql.base.PGIdentifierPreparer:
-    return postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call] # SQLAlchemy has no types here
+    # Named parameters: with the driver's own style percent signs would be doubled.
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call] # SQLAlchemy has no types here
+    return dialect.identifier_preparer
 
 
 def quoted(name: str) -> str:

@@ -8,8 +8,7 @@ from uuid import uuid4
 import pytest
 
 from devmentor_models.testing.databases import DatabaseServer
-from tests.migrations.matrix import cases_columns  # noqa: F401 - registers cases
-from tests.migrations.matrix.case import CASES, Case
+from tests.migrations.matrix import CASES, Case
 from tests.migrations.matrix.harness import check
 
 

@@ -16,7 +16,7 @@ class Key(NamedTuple):
         kind: ``table``, ``column``, ``index`` … as `queries.KINDS` names them.
         schema: Its schema; empty for what has none.
         table: The relation it belongs to, or what a comment, grant or owner is of; empty for what stands alone.
-        name: Its own name; a function's with its argument types.
+        name: Its own name; a function's as SQL, with its argument types.
     """
 
     kind: str
@@ -27,9 +27,8 @@ class Key(NamedTuple):
     @property
     def sql(self) -> str:
         """Its own name as SQL writes it, with its schema where it stands alone."""
-        if self.kind == "function":  # its arguments are SQL already
-            bare, _, arguments = self.name.partition("(")
-            return f"{qualified(self.schema, bare)}({arguments}"
+        if self.kind == "function":  # quoted where needed, with its arguments
+            return f"{quoted(self.schema)}.{self.name}"
         return qualified("" if self.table else self.schema, self.name)
 
     @property

@@ -85,8 +85,8 @@ WHERE n.nspname = ANY(:schemas) AND {_own("pg_class", "c.oid")} AND NOT EXISTS (
 """
 
 FUNCTIONS: Final = f"""
-SELECT n.nspname, '', format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), 'pg_proc'::regclass::oid, p.oid, 0,
-    jsonb_build_object('definition', pg_get_functiondef(p.oid), 'result', coalesce(pg_get_function_result(p.oid), ''), 'routine', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END),
+SELECT n.nspname, '', format('%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), 'pg_proc'::regclass::oid, p.oid, 0,
+    jsonb_build_object('definition', pg_get_functiondef(p.oid), 'result', coalesce(pg_get_function_result(p.oid), ''), 'defaults', nullif(p.pronargdefaults, 0), 'routine', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END),
     obj_description(p.oid, 'pg_proc'), p.proowner::regrole::text, {_privileges("p.proacl", "f", "p.proowner")}
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind IN ('f', 'p', 'w') AND n.nspname = ANY(:schemas) AND {_own("pg_proc", "p.oid")}

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from devmentor_models.migrations.catalog.canonical import EXPRESSIONS, canonical
 from devmentor_models.migrations.catalog.item import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import ALIASES, DEPENDENCIES, KINDS
 from devmentor_models.migrations.identifiers import qualified, quoted
@@ -49,11 +50,13 @@ class Scope:
         schemas: The schemas to read.
         ignored: Tables that are left out, as ``schema.table``: those that the migrations keep for themselves.
         owner: Who ought to own everything; None for whoever owns the most.
+        role_prefix: How the names of our roles begin: others so named are reported; None: no others are looked for.
     """
 
     schemas: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     owner: str | None = None
+    role_prefix: str | None = None
 
 
 def read(connection: Connection, scope: Scope) -> Snapshot:
@@ -67,6 +70,7 @@ def read(connection: Connection, scope: Scope) -> Snapshot:
         for row in connection.execute(text(query), parameters):
             schema, table, name, *address, state, comment, owner, privileges = row
             key = Key(kind, schema, table, name)
+            state = canonical(state) if kind in EXPRESSIONS else state
             items[key] = Item(key, {name: value for name, value in state.items() if value is not None})
             addresses[address[0], address[1], address[2]] = key
             for attached in _attached(key, state, comment, owner, privileges, scope):

@@ -13,7 +13,7 @@ _LIVE = """
 SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls, r.rolcreatedb, r.rolcreaterole, r.rolreplication,
     ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1),
     (SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0)
-FROM pg_roles r WHERE r.rolname = ANY(:names)
+FROM pg_roles r WHERE r.rolname = ANY(:names) OR starts_with(r.rolname, :prefix)
 """
 _ATTRIBUTES = ("LOGIN", "SUPERUSER", "BYPASSRLS", "CREATEDB", "CREATEROLE", "REPLICATION")
 
@@ -25,9 +25,10 @@ def declared_roles(roles: Iterable[Role]) -> Iterator[Item]:
         yield _item(role.name, switches, list(role.memberships), dict(role.settings))
 
 
-def live_roles(connection: Connection, names: list[str]) -> Iterator[Item]:
-    """Yield the server's roles of these names as parts."""
-    for name, *switches, groups, settings in connection.execute(text(_LIVE), {"names": names}):
+def live_roles(connection: Connection, names: list[str], prefix: str | None) -> Iterator[Item]:
+    """Yield the server's roles of these names, and those whose names begin with the prefix, as parts."""
+    parameters = {"names": names, "prefix": prefix}  # nothing begins with NULL
+    for name, *switches, groups, settings in connection.execute(text(_LIVE), parameters):
         pairs = (setting.split("=", 1) for setting in settings or ())
         yield _item(name, switches, list(groups), {key: value for key, value in pairs})
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
+from devmentor_models.migrations.catalog.read import PUBLIC_DEFAULTS, described
 from devmentor_models.migrations.compare import columns, tables
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import table_name
@@ -36,6 +37,9 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
         return columns.alter(old, new, live, desired)
     if kind == "enum":
         return _alter_enum(old, new, live, desired)
+    if kind == "constraint":
+        target = described(new.key, {})
+        return tables.alter_constraint(old, new, live.get(Key("comment", new.key.schema, target, "")))
     if kind in _ALTER:
         return _ALTER[kind](old, new)
     return None
@@ -68,7 +72,8 @@ def _function(item: Item) -> Operations:
 
 
 def _alter_function(old: Item, new: Item) -> Alteration | None:
-    if (old["result"], old["routine"]) != (new["result"], new["routine"]):
+    # What OR REPLACE refuses; of defaults it only refuses to take one away, but the way back may.
+    if any(old[fact] != new[fact] for fact in ("result", "routine", "defaults")):
         return None
     return _pair(call("replace_function", new["definition"]), call("replace_function", old["definition"]))
 
@@ -171,8 +176,6 @@ def _grant(item: Item) -> Operations:
 
 
 def _public_defaults(item: Item) -> dict[str, bool]:
-    from devmentor_models.migrations.catalog.read import PUBLIC_DEFAULTS  # noqa: PLC0415 - kinds only
-
     known = PUBLIC_DEFAULTS.get(item["of"], set()) if item.key.name == "PUBLIC" else set()
     return dict.fromkeys(known, False)
 
@@ -270,6 +273,17 @@ def _users(enum: Key, snapshot: Snapshot) -> dict[str, str | None]:
             array = "[]" if str(item["type"]).endswith("[]") else ""
             made[f"{table_name(item.key)}.{item.key.name}{array}"] = item["default"]
     return made
+
+
+def _default(item: Item) -> Operations:
+    """Return how a column gets its default back, after what the default calls was made anew."""
+    key = item.key
+    set_, drop_ = (
+        columns.AlterColumn(key.table, key.name, schema=key.schema or None, modify_server_default=value)
+        for value in (columns.verbatim(item["default"]), None)
+    )
+    set_.undo = drop_
+    return [set_]
 
 
 def _domain(item: Item) -> Operations:
@@ -490,6 +504,7 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "publication": _publication,
     "event_trigger": _event_trigger,
     "database_setting": _database_setting,
+    "default": _default,
     "comment": _comment,
     "grant": _grant,
     "owner": _owner,
@@ -497,7 +512,6 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
 }
 _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
     "table": tables.alter_table,
-    "constraint": tables.alter_constraint,
     "index": tables.alter_index,
     "function": _alter_function,
     "trigger": _alter_trigger,

@@ -15,7 +15,7 @@ from devmentor_models.migrations.compare.changes import UNCOMPARED, Alteration, 
 
 #: What PostgreSQL does not rebuild when the type of a column changes.
 _COMPILED = {"view", "materialized_view", "rule", "policy", "trigger", "function", "publication"}
-_ORDER = {kind: place for place, kind in enumerate(["role", *KINDS, "owner", "grant", "comment"])}
+_ORDER = {kind: place for place, kind in enumerate(["role", *KINDS, "default", "owner", "grant", "comment"])}
 #: What stands before all tables; the rest goes with its table.
 _FIRST = {"role", "schema", "extension", "collation", "enum", "composite", "domain", "sequence"}
 
@@ -31,6 +31,7 @@ class _Plan:
     """The differences of two snapshots, on their way to an order."""
 
     def __init__(self, live: Snapshot, desired: Snapshot) -> None:
+        live, desired = _with_defaults(live, desired), _with_defaults(desired, live)
         self.live = live
         self.desired = desired
         self.dependants: dict[Key, set[Key]] = defaultdict(set)
@@ -194,6 +195,22 @@ def _facts(item: Item) -> dict[str, object]:
     return {name: value for name, value in item.state.items() if name not in UNCOMPARED}
 
 
+def _with_defaults(snapshot: Snapshot, other: Snapshot) -> Snapshot:
+    """Return the snapshot with defaults as parts of their own, where they call functions and stay as they are.
+
+    A column stays while such a function is made anew; its default must go and come back.
+    """
+    made = dict(snapshot)
+    for key, item in snapshot.items():
+        default = None if key.kind != "column" or item["generated"] else item["default"]
+        calls = {needed for needed in item.requires if needed.kind == "function"}
+        if default is not None and calls and key in other and other[key]["default"] == default:
+            made[key] = Item(key, item.state, item.requires - calls)
+            own = key._replace(kind="default")
+            made[own] = Item(own, {"default": default}, frozenset({key, *calls}))
+    return Snapshot(made)
+
+
 def _inside(snapshot: Snapshot, whole: set[Key], step: Step) -> dict[Node, Node]:
     """Return what is made, or goes, with its table: columns, and constraints that CREATE TABLE can state.
 
@@ -211,12 +228,27 @@ def _inside(snapshot: Snapshot, whole: set[Key], step: Step) -> dict[Node, Node]
         table = min(waiting, key=lambda table: (len(targets[table]), table))
         for item in by_table[table]:
             inside = item.key.kind == "column" or (
-                tables.constraint(item) is not None and not _targets([item]) & (waiting - {table})
+                tables.constraint(item) is not None
+                and not _targets([item]) & (waiting - {table})
+                and not _merged(item, by_table[table])
             )
             if inside:
                 made[step, item.key] = (step, table)
         waiting.discard(table)
     return made
+
+
+def _merged(item: Item, others: list[Item]) -> bool:
+    """Say whether CREATE TABLE would take a UNIQUE constraint and another key of the same columns for one."""
+    if item["type"] != "u":
+        return False
+    columns = str(item["definition"]).partition("(")[2]
+    return any(
+        other["type"] in {"p", "u"}
+        and other.key != item.key
+        and str(other["definition"]).partition("(")[2] == columns
+        for other in others
+    )
 
 
 def _targets(items: Iterable[Item]) -> set[Key]:

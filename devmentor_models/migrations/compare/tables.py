@@ -104,45 +104,66 @@ def _exclude(found: re.Match[str], name: conv) -> ExcludeConstraint | None:
 def add_constraint(item: Item) -> list[ops.MigrateOperation]:
     """Return how a constraint is added to a table that exists."""
     key, made = item.key, constraint(item)
-    if made is None:
+    # Alembic's create_unique_constraint can't find the columns to include.
+    if made is None or made.dialect_kwargs.get("postgresql_include"):
         definition = item["definition"]
         if item["parameters"]:
             definition += f" WITH ({', '.join(item['parameters'])})"
         undo = call("drop_table_constraint", key.name, table_name(key))
         return [call("add_constraint", key.name, table_name(key), definition, undo=undo)]
+    return [_add(key, made)]
+
+
+def _add(key: Key, made: sa.Constraint) -> ops.MigrateOperation:
+    """Return Alembic's operation; most want the constraint's table for that."""
+    schema = key.schema or None
+    if isinstance(made, sa.CheckConstraint):
+        return ops.CreateCheckConstraintOp(made.name, key.table, made.sqltext, schema=schema)
+    if isinstance(made, sa.ForeignKeyConstraint):
+        return _add_foreign_key(key, made)
+    listed = made.columns if isinstance(made, ExcludeConstraint) else made._pending_colargs  # noqa: SLF001 - not public
+    names = [part if isinstance(part, str) else part.name for part in listed]
+    sa.Table(key.table, sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names), made, schema=schema)
     if isinstance(made, ExcludeConstraint):
-        sa.Table(
-            key.table,
-            sa.MetaData(),
-            *(sa.Column(c.name, sa.Integer) for c in made.columns),
-            made,
-            schema=key.schema or None,
-        )
-        return [CreateExcludeConstraintOp.from_constraint(made)]
-    # Only a constraint of a table can be turned into an operation.
-    names = [column for column in getattr(made, "column_keys", None) or _column_names(made)]
-    sa.Table(
+        return CreateExcludeConstraintOp.from_constraint(made)
+    return ops.AddConstraintOp.from_constraint(made)
+
+
+def _add_foreign_key(key: Key, made: sa.ForeignKeyConstraint) -> ops.CreateForeignKeyOp:
+    target = [str(part) for part in made.elements[0].target_fullname.split(".")]
+    facts = ("onupdate", "ondelete", "initially", "deferrable", "match")
+    return ops.CreateForeignKeyOp(
+        made.name,
         key.table,
-        sa.MetaData(),
-        *(sa.Column(name, sa.Integer) for name in names),
-        made,
-        schema=key.schema or None,
+        target[-2],
+        list(made.column_keys),
+        [element.target_fullname.rpartition(".")[2] for element in made.elements],
+        source_schema=key.schema or None,
+        referent_schema=target[0] if len(target) > 2 else None,  # noqa: PLR2004 - schema, table, column
+        **{fact: value for fact in facts if (value := getattr(made, fact)) is not None},
     )
-    return [ops.AddConstraintOp.from_constraint(made)]
 
 
-def _column_names(made: sa.Constraint) -> list[str]:
-    pending = getattr(made, "_pending_colargs", [])
-    return [name for name in pending if isinstance(name, str)]
+def alter_constraint(old: Item, new: Item, comment: Item | None) -> Alteration | None:
+    """Return how a constraint changes without being made anew: NOT VALID becomes valid.
 
-
-def alter_constraint(old: Item, new: Item) -> Alteration | None:
-    """Return how a constraint changes without being made anew: NOT VALID becomes valid."""
-    if old["definition"] == f"{new['definition']} NOT VALID" and old["parameters"] == new["parameters"]:
-        key = new.key
-        undo = call("execute_sql", "SELECT 'a validated constraint stays so'")
-        return Alteration([call("validate_table_constraint", key.name, table_name(key), undo=undo)])
-    return None
+    Args:
+        old: The constraint as the database has it.
+        new: The constraint as the models have it.
+        comment: The comment that it has, which the way back would lose.
+    """
+    if old["definition"] != f"{new['definition']} NOT VALID" or old["parameters"] != new["parameters"]:
+        return None
+    key, name = new.key, quoted(new.key.name)
+    # What is valid cannot be taken back: only a constraint made anew has not been validated.
+    back = f"DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {old['definition']}"
+    undo = call("alter_table", table_name(key), back)
+    validate = call("validate_table_constraint", key.name, table_name(key), undo=undo)
+    if comment is None:
+        return Alteration([validate])
+    again = call("comment_on", comment.key.table, comment["text"])
+    again.undo = call("comment_on", comment.key.table, comment["text"])
+    return Alteration([again, validate])
 
 
 def create_index(item: Item) -> list[ops.MigrateOperation]:

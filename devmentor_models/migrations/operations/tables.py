@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import renderers
+from alembic.operations import ops
+
 from devmentor_models.migrations.identifiers import qualified, quoted
 from devmentor_models.migrations.operations.named import VERBS, operation
 from devmentor_models.migrations.operations.objects import dotted
@@ -129,3 +133,12 @@ def _rename_table(old: str, new: str, *, schema: str | None = None) -> str:
 
 
 VERBS["rename_table"] = _rename_table
+
+
+@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
+def _render_primary_key(autogen: AutogenContext, operation: ops.CreatePrimaryKeyOp) -> str:
+    """Write what Alembic can do, but not write."""
+    prefix = autogen.opts["alembic_module_prefix"] or ""
+    schema = f", schema={operation.schema!r}" if operation.schema else ""
+    name = f"{prefix}f({str(operation.constraint_name)!r})"
+    return f"{prefix}create_primary_key({name}, {operation.table_name!r}, {list(operation.columns)!r}{schema})"

@@ -23,6 +23,8 @@ class Case:
         rows: SQL that puts rows into the tables of the state before.
         kept: A query whose result must be the same before the upgrade and after the downgrade.
         upgraded: A query on the state after, and what it must return then: what became of the rows.
+        live: SQL that makes what only databases have, such as partitions; it is run in each database that the
+            state before is in, and in the one that the result is compared with.
     """
 
     group: str
@@ -31,6 +33,7 @@ class Case:
     rows: str | None = None
     kept: str | None = None
     upgraded: tuple[str, object] | None = None
+    live: str | None = None
 
     @property
     def id(self) -> str:
@@ -48,11 +51,12 @@ def case(
     rows: str | None = None,
     kept: str | None = None,
     upgraded: tuple[str, object] | None = None,
+    live: str | None = None,
 ) -> Callable[[Build], Build]:
     """Register a builder as a case."""
 
     def register(build: Build) -> Build:
-        CASES.append(Case(group, name, build, rows, kept, upgraded))
+        CASES.append(Case(group, name, build, rows, kept, upgraded, live))
         return build
 
     return register

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import pgvector.sqlalchemy
+import psycopg
 import sqlalchemy as sa
 from alembic.autogenerate import api, render_python_code
 from alembic.operations import Operations
@@ -19,13 +20,18 @@ from sqlalchemy.dialects import postgresql
 
 from devmentor_models.embedded.account import installed
 from devmentor_models.kit.base import NAMING_CONVENTION
+from devmentor_models.kit.objects import declared
 from devmentor_models.migrations import plugin
 from devmentor_models.migrations.catalog import Scope
+from devmentor_models.migrations.catalog.canonical import canonical
 from devmentor_models.migrations.comparison import compare, lines, script
 from devmentor_models.migrations.desired import build
-from devmentor_models.migrations.identifiers import Verbatim
+from devmentor_models.migrations.identifiers import Verbatim, literal, quoted
+from devmentor_models.security.roles import Role
+from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 from tests.migrations.matrix.case import SCHEMA, Case
+from tests.migrations.matrix.statements import PREFIX
 
 #: What differs between equal schemas: the dump's own key, and the order in which columns and grants came.
 NOISE = re.compile(r"^\\(un)?restrict .*$|^--.*$|^SET .*$|^SELECT pg_catalog.set_config.*$", re.MULTILINE)
@@ -37,7 +43,7 @@ class Trial:
     def __init__(self, url: str, scratch: str) -> None:
         self.url = url
         self.scratch = scratch
-        self.scope = Scope((SCHEMA, "other"), owner="postgres")
+        self.scope = Scope((SCHEMA, "other"), owner="postgres", role_prefix=PREFIX)
         self.engine = create_engine(url, poolclass=NullPool)
 
     def differences(self, metadata: MetaData) -> list[str]:
@@ -123,7 +129,7 @@ class Trial:
 
 def _normal(statement: str) -> str:
     """Return a statement with the columns of a table in order of their names: an added one comes last."""
-    words = statement.strip()
+    words = str(canonical(statement.strip()))
     if words.startswith("CREATE TABLE") and "(" in words:
         head, _, body = words.partition("(\n")
         inner, bracket, tail = body.rpartition("\n)")
@@ -149,16 +155,46 @@ def trial(server: DatabaseServer, scratch: str) -> Iterator[Trial]:
 def built(trial: Trial, metadata: MetaData) -> None:
     """Build what the models declare directly, without any revision."""
     with trial.engine.begin() as connection:
+        for role in _roles(metadata):
+            _make_role(connection, role)
         build(connection, metadata, {}, None)
 
 
+def _roles(*sides: MetaData) -> list[Role]:
+    return [item for side in sides for item in declared(side) if isinstance(item, Role)]
+
+
+def _make_role(connection: Connection, role: Role) -> None:
+    name = quoted(role.name)
+    connection.execute(Verbatim(f"CREATE ROLE {name} {' '.join(role.options)}"))
+    for group in role.memberships:
+        connection.execute(Verbatim(f"GRANT {quoted(group)} TO {name}"))
+    for setting, value in role.settings.items():
+        connection.execute(Verbatim(f"ALTER ROLE {name} SET {setting} TO {literal(value)}"))
+
+
+def drop_roles(server: DatabaseServer, *sides: MetaData) -> None:
+    """Drop the roles of a case: they are the server's, and stay when a database goes."""
+    with psycopg.connect(conninfo(server.url("postgres")), autocommit=True) as connection:
+        for role in dict.fromkeys(role.name for role in _roles(*sides)):
+            connection.execute(psycopg.sql.SQL("DROP ROLE IF EXISTS {}").format(psycopg.sql.Identifier(role)))
+
+
 def check(server: DatabaseServer, scratch: str, case: Case) -> None:
-    """Follow a change of the models up and down, then find it where it is drift."""
+    """Find a change where it is drift, then follow it in the models, up and down."""
     before, after = metadata_of(case, after=False), metadata_of(case, after=True)
-    with trial(server, scratch) as live, trial(server, scratch) as independent:
-        built(independent, after)
-        follow(live, case, before, after, independent.dump())
-        repair(independent, before)
+    try:
+        with trial(server, scratch) as independent:
+            built(independent, after)
+            if case.live:
+                independent.execute(case.live)
+            expected = independent.dump()
+            repair(independent, before)
+        drop_roles(server, before, after)
+        with trial(server, scratch) as live:
+            follow(live, case, before, after, expected)
+    finally:
+        drop_roles(server, before, after)
 
 
 def follow(live: Trial, case: Case, before: MetaData, after: MetaData, expected: list[str]) -> None:
@@ -166,6 +202,8 @@ def follow(live: Trial, case: Case, before: MetaData, after: MetaData, expected:
     up, down = live.revision(before)
     live.run(up)
     assert (left := live.differences(before)) == [], f"the first revision is not complete:\n{up}\n{left}"
+    if case.live:
+        live.execute(case.live)
     initial = live.dump()
     if case.rows:
         live.execute(case.rows)
