@@ -146,7 +146,7 @@ def partitioned(name: str, before: list[str], after: list[str]) -> None:
         "indexes",
         f"partitioned table: {name}",
         live="CREATE TABLE app.p_1 PARTITION OF app.p FOR VALUES FROM (1) TO (10)",
-    rows="INSERT INTO app.p VALUES (1, 1)",
+        rows="INSERT INTO app.p VALUES (1, 1)",
         kept="SELECT id, n FROM app.p",
     )
     def _(metadata: MetaData, new: bool) -> None:
