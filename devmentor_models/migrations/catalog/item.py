@@ -40,7 +40,7 @@ class Key(NamedTuple):
     def title(self) -> str:
         """How a person would call it: ``index ix_tasks_due_date of projects.tasks``."""
         kind = self.kind.replace("_", " ")
-        if kind == "column":
+        if kind in {"column", "view column"}:
             return f"column {self.table_sql}.{quoted(self.name)}"
         if kind in ATTACHED:
             return ATTACHED[kind].format(role=self.name, target=self.table)

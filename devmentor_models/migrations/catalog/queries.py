@@ -21,11 +21,15 @@ def _own(catalog: str, oid: str) -> str:
 
 
 def _privileges(acl: str, kind: str, owner: str) -> str:
-    """Return the expression for who was given what, the owner excepted."""
+    """Return the expression for who was given what; of the owner's, what was taken away, as neither true nor false."""
     return (
         "(SELECT jsonb_agg(jsonb_build_array(coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'),"
-        " a.privilege_type, a.is_grantable))"
-        f" FROM aclexplode(coalesce({acl}, acldefault('{kind}', {owner}))) a WHERE a.grantee <> {owner})"
+        " a.privilege_type, a.is_grantable)) FROM ("
+        f"SELECT grantee, privilege_type, is_grantable FROM aclexplode(coalesce({acl}, acldefault('{kind}', {owner})))"
+        f" WHERE grantee <> {owner}"
+        f" UNION ALL SELECT d.grantee, d.privilege_type, NULL FROM aclexplode(acldefault('{kind}', {owner})) d"
+        f" WHERE d.grantee = {owner} AND {acl} IS NOT NULL AND NOT EXISTS (SELECT FROM aclexplode({acl}) o"
+        " WHERE o.grantee = d.grantee AND o.privilege_type = d.privilege_type)) a)"
     )
 
 
@@ -114,6 +118,19 @@ SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, 0,
 {_RELATION} AND c.relkind = :relkind AND {_own("pg_class", "c.oid")}
 """
 
+#: Of a view's columns those about which something is said; none of it stands in the way of anything.
+VIEW_COLUMNS: Final = f"""
+SELECT n.nspname, c.relname, a.attname, 'pg_class'::regclass::oid, c.oid, -100 - a.attnum,
+    jsonb_build_object('default', pg_get_expr(d.adbin, d.adrelid)),
+    col_description(c.oid, a.attnum), NULL, (SELECT jsonb_agg(jsonb_build_array(
+        coalesce(nullif(x.grantee, 0)::regrole::text, 'PUBLIC'), x.privilege_type, x.is_grantable))
+        FROM aclexplode(a.attacl) x WHERE x.grantee <> c.relowner)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE n.nspname = ANY(:schemas) AND c.relkind IN ('v', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND {_own("pg_class", "c.oid")}
+    AND (d.oid IS NOT NULL OR a.attacl IS NOT NULL OR col_description(c.oid, a.attnum) IS NOT NULL)
+"""
+
 ROW_SECURITY: Final = f"""
 SELECT n.nspname, c.relname, '', 'pg_class'::regclass::oid, c.oid, -1,
     jsonb_build_object('force', c.relforcerowsecurity, 'enabled', c.relrowsecurity), NULL, NULL, NULL
@@ -198,7 +215,7 @@ WHERE n.nspname = ANY(:schemas) AND NOT c.relispartition AND NOT format('%s.%s',
 
 RULES: Final = """
 SELECT n.nspname, c.relname, r.rulename, 'pg_rewrite'::regclass::oid, r.oid, 0,
-    jsonb_build_object('definition', pg_get_ruledef(r.oid)), obj_description(r.oid, 'pg_rewrite'), NULL, NULL
+    jsonb_build_object('definition', pg_get_ruledef(r.oid), 'enabled', r.ev_enabled), obj_description(r.oid, 'pg_rewrite'), NULL, NULL
 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(:schemas) AND r.rulename <> '_RETURN' AND NOT c.relispartition
 """
@@ -286,6 +303,7 @@ KINDS: Final[dict[str, str]] = {
     "statistics": STATISTICS,
     "view": VIEWS.replace(":relkind", "'v'"),
     "materialized_view": VIEWS.replace(":relkind", "'m'"),
+    "view_column": VIEW_COLUMNS,
     "rule": RULES,
     "trigger": TRIGGERS,
     "replica_identity": REPLICA_IDENTITIES,

@@ -39,6 +39,7 @@ SQL_KINDS = {
 }
 #: What PUBLIC may do with a new object unless that is revoked.
 PUBLIC_DEFAULTS = {"function": {"EXECUTE"}, "enum": {"USAGE"}, "composite": {"USAGE"}, "domain": {"USAGE"}}
+COLUMNS = ("column", "view_column")
 RELATIONS = ("table", "view", "materialized_view")
 
 
@@ -87,6 +88,8 @@ def _search_path(connection: Connection, value: str) -> None:
 
 def described(key: Key, state: dict[str, Any]) -> str:
     """Return how COMMENT ON and GRANT name an object: ``TRIGGER touch ON auth.users``."""
+    if key.kind in COLUMNS:
+        return f"COLUMN {key.table_sql}.{key.sql}"
     kind = str(state.get("routine") or SQL_KINDS[key.kind])
     if key.kind == "index":
         return f"{kind} {qualified(key.schema, key.name)}"
@@ -106,18 +109,27 @@ def _attached(
             {"role": owner, "expected": scope.owner},
             needs,
         )
-    granted: dict[str, dict[str, bool]] = defaultdict(dict)
+    yield from _granted(key, state, privileges, needs)
+
+
+def _granted(key: Key, state: dict[str, Any], privileges: Any, needs: frozenset[Key]) -> Iterator[Item]:
+    """Yield who may do what; for the owner what it may not."""
+    given: dict[str, dict[str, bool]] = defaultdict(dict)
+    withheld: dict[str, dict[str, bool]] = defaultdict(dict)
     for grantee, privilege, grantable in privileges or ():
-        granted[grantee][privilege] = grantable
+        if grantable is None:
+            withheld[grantee][privilege] = False
+        else:
+            given[grantee][privilege] = grantable
     if key.kind in PUBLIC_DEFAULTS:
-        granted.setdefault("PUBLIC", {})  # so that its absence is seen, too
-    what = f"COLUMN {key.table_sql}.{key.sql}" if key.kind == "column" else ""
-    for grantee, given in granted.items():
-        target = what or described(key, state).replace("MATERIALIZED VIEW ", "TABLE ").replace(
-            "VIEW ", "TABLE "
-        )
-        facts = {"privileges": given, "of": key.kind}
-        yield Item(Key("grant", key.schema, target.replace("DOMAIN ", "TYPE "), grantee), facts, needs)
+        withheld["PUBLIC"] = dict.fromkeys(PUBLIC_DEFAULTS[key.kind], False)  # seen where it is not given, too
+    target = described(key, state)
+    for word in ("MATERIALIZED VIEW ", "VIEW "):
+        target = f"TABLE {target.removeprefix(word)}" if target.startswith(word) else target
+    target = f"TYPE {target.removeprefix('DOMAIN ')}" if target.startswith("DOMAIN ") else target
+    for grantee in {**given, **withheld}:
+        facts = {"privileges": given.get(grantee, {}), "of_itself": withheld.get(grantee)}
+        yield Item(Key("grant", key.schema, target, grantee), facts, needs)
 
 
 def _resolved(addresses: dict[Address, Key], aliases: Any) -> dict[Address, Key]:

@@ -79,7 +79,7 @@ class Change:
 
 
 #: Facts that are read but never make a difference: columns stand in the order in which they came.
-UNCOMPARED = frozenset({"position", "of"})
+UNCOMPARED = frozenset({"position"})
 _SHOWN = 120
 
 

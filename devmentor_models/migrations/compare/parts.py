@@ -7,7 +7,7 @@ from collections.abc import Callable
 from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
-from devmentor_models.migrations.catalog.read import PUBLIC_DEFAULTS, described
+from devmentor_models.migrations.catalog.read import described
 from devmentor_models.migrations.compare import columns, tables
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import table_name
@@ -78,35 +78,49 @@ def _alter_function(old: Item, new: Item) -> Alteration | None:
     return _pair(call("replace_function", new["definition"]), call("replace_function", old["definition"]))
 
 
-_TRIGGER_MODES = {
-    "D": "DISABLE TRIGGER",
-    "R": "ENABLE REPLICA TRIGGER",
-    "A": "ENABLE ALWAYS TRIGGER",
-    "O": "ENABLE TRIGGER",
-}
+_MODES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS", "O": "ENABLE"}
 
 
-def _trigger_mode(item: Item) -> str:
-    return f"{_TRIGGER_MODES[item['enabled']]} {quoted(item.key.name)}"
+def _switched(verb: str) -> Callable[[Item], Operations]:
+    """Return the creator of a trigger or rule, which may be switched off or only fire on replicas."""
+
+    def make(item: Item) -> Operations:
+        table = table_name(item.key)
+        undo = call(f"drop_{verb}", item.key.name, table)
+        made: Operations = [call(f"create_{verb}", item["definition"], undo=undo)]
+        if item["enabled"] != "O":
+            made.append(_switch(item, Item(item.key, {"enabled": "O"})))
+        return made
+
+    return make
 
 
-def _trigger(item: Item) -> Operations:
-    table = table_name(item.key)
-    undo = call("drop_trigger", item.key.name, table)
-    made: Operations = [call("create_trigger", item["definition"], undo=undo)]
-    if item["enabled"] != "O":
-        back = call("alter_table", table, f"ENABLE TRIGGER {quoted(item.key.name)}")
-        made.append(call("alter_table", table, _trigger_mode(item), undo=back))
-    return made
-
-
-def _alter_trigger(old: Item, new: Item) -> Alteration | None:
-    if old["definition"] != new["definition"]:
-        return None
+def _switch(new: Item, old: Item) -> NamedOperation:
+    words = [
+        f"{_MODES[item['enabled']]} {item.key.kind.upper()} {quoted(item.key.name)}" for item in (new, old)
+    ]
     table = table_name(new.key)
-    return _pair(
-        call("alter_table", table, _trigger_mode(new)), call("alter_table", table, _trigger_mode(old))
-    )
+    return call("alter_table", table, words[0], undo=call("alter_table", table, words[1]))
+
+
+def _alter_switched(old: Item, new: Item) -> Alteration | None:
+    return Alteration([_switch(new, old)]) if old["definition"] == new["definition"] else None
+
+
+def _view_column(item: Item) -> Operations:
+    return _alter_view_column(Item(item.key, {}), item).operations
+
+
+def _alter_view_column(old: Item, new: Item) -> Alteration:
+    """Return how the default of a view's column changes; comments and grants are parts of their own."""
+    if old["default"] == new["default"]:
+        return Alteration([])
+    alter = f"ALTER VIEW {new.key.table_sql} ALTER COLUMN {quoted(new.key.name)}"
+    words = [
+        f"{alter} DROP DEFAULT" if item["default"] is None else f"{alter} SET DEFAULT {item['default']}"
+        for item in (new, old)
+    ]
+    return Alteration([_sql(words[0], words[1])])
 
 
 def _view(verb: str) -> Callable[[Item], Operations]:
@@ -170,18 +184,13 @@ def _defaults(old: Item, new: Item) -> Operations:
 
 
 def _grant(item: Item) -> Operations:
-    """Return the grants of a new object; PUBLIC has its defaults by itself."""
-    defaults = _public_defaults(item)
-    return _grants(Item(item.key, {**item.state, "privileges": defaults}), item)
+    """Return the grants of a new object; its owner and PUBLIC may do some things by themselves."""
+    return _grants(Item(item.key, {"privileges": item["of_itself"] or {}}), item)
 
 
-def _public_defaults(item: Item) -> dict[str, bool]:
-    known = PUBLIC_DEFAULTS.get(item["of"], set()) if item.key.name == "PUBLIC" else set()
-    return dict.fromkeys(known, False)
-
-
-def _alter_grant(old: Item, new: Item) -> Alteration:
-    return Alteration(_grants(old, new))
+def _alter_grant(old: Item, new: Item) -> Alteration | None:
+    # Of an owner it is told what was taken away, and that is given back first.
+    return Alteration(_grants(old, new)) if old["of_itself"] == new["of_itself"] else None
 
 
 def _grants(old: Item, new: Item) -> Operations:
@@ -388,14 +397,6 @@ def _alter_database_setting(old: Item, new: Item) -> Alteration:
     )
 
 
-def _attached_to_table(verb: str, drop_verb: str) -> Callable[[Item], Operations]:
-    def make(item: Item) -> Operations:
-        undo = call(drop_verb, item.key.name, table_name(item.key))
-        return [call(verb, item["definition"], undo=undo)]
-
-    return make
-
-
 def _statistics(item: Item) -> Operations:
     return [call("create_statistics", item["definition"], undo=call("drop_statistics", _dotted(item.key)))]
 
@@ -495,8 +496,9 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "statistics": _statistics,
     "view": _view("view"),
     "materialized_view": _view("materialized_view"),
-    "rule": _attached_to_table("create_rule", "drop_rule"),
-    "trigger": _trigger,
+    "view_column": _view_column,
+    "rule": _switched("rule"),
+    "trigger": _switched("trigger"),
     "replica_identity": _replica_identity,
     "row_security": _row_security,
     "policy": _policy,
@@ -514,7 +516,9 @@ _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
     "table": tables.alter_table,
     "index": tables.alter_index,
     "function": _alter_function,
-    "trigger": _alter_trigger,
+    "trigger": _alter_switched,
+    "rule": _alter_switched,
+    "view_column": _alter_view_column,
     "comment": _alter_comment,
     "grant": _alter_grant,
     "default_privileges": _alter_default_privileges,

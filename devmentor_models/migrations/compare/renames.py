@@ -50,7 +50,7 @@ class Rename:
 
 def declared_renames(metadata: MetaData, live: Snapshot) -> list[Rename]:
     """Return the renames that the models declare and the database has not seen."""
-    return [rename for table in metadata.sorted_tables for rename in _of_table(table, live)]
+    return [rename for table in metadata.tables.values() for rename in _of_table(table, live)]
 
 
 def _of_table(table: sa.Table, live: Snapshot) -> Iterator[Rename]:

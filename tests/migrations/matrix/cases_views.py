@@ -29,7 +29,7 @@ seen("security_invoker", [NAMES], [view("app.v", "SELECT id, name FROM app.t", s
 seen(
     "security_barrier",
     [NAMES],
-    ["CREATE VIEW app.v WITH (security_invoker=true, security_barrier) AS SELECT id, name FROM app.t"],
+    ["CREATE VIEW app.v WITH (security_barrier, security_invoker=true) AS SELECT id, name FROM app.t"],
 )
 seen(
     "WITH CHECK OPTION",
