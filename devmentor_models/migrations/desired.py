@@ -86,14 +86,19 @@ def build(connection: Connection, metadata: MetaData, homes: dict[str, str], own
     # Bodies may speak of tables that come later.
     connection.execute(Verbatim("SET LOCAL check_function_bodies = off"))
     statements = [thing for thing in objects if isinstance(thing, Statement)]
-    waiting = _rounds(connection, [item for item in statements if not item.needs_tables])
+    waiting = _rounds(connection, [item for item in statements if _early(item)])
     try:
         metadata.create_all(connection, checkfirst=False)
     except DBAPIError as error:
         raise DeclarationInvalid(f"The tables cannot be created: {error.orig}") from error
-    if failed := _rounds(connection, [*waiting, *(item for item in statements if item.needs_tables)]):
+    if failed := _rounds(connection, [*waiting, *(item for item in statements if not _early(item))]):
         sql, reason = failed[0].sql.strip(), _attempt(connection, failed[0])
         raise DeclarationInvalid(f"{sql.splitlines()[0]} … cannot be created: {reason}")
+
+
+def _early(item: Statement) -> bool:
+    """Say whether a statement comes before the tables; default privileges do, since they are of what comes after."""
+    return not item.needs_tables or item.sql.lstrip().upper().startswith("ALTER DEFAULT PRIVILEGES")
 
 
 def _role(connection: Connection, name: str) -> None:

@@ -239,7 +239,10 @@ PUBLICATIONS: Final = """
 SELECT '', '', p.pubname, 'pg_publication'::regclass::oid, p.oid, 0, jsonb_build_object('all_tables', p.puballtables,
     'publish', concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
         CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END), 'via_root', p.pubviaroot,
-    'tables', (SELECT jsonb_agg(r.prrelid::regclass::text || coalesce(' WHERE ' || pg_get_expr(r.prqual, r.prrelid), '')
+    'generated', nullif(to_jsonb(p) ->> 'pubgencols', 'n'),
+    'tables', (SELECT jsonb_agg(r.prrelid::regclass::text || coalesce((SELECT ' (' || string_agg(quote_ident(a.attname), ', '
+            ORDER BY a.attnum) || ')' FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY(r.prattrs)), '')
+            || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')
         ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r WHERE r.prpubid = p.oid),
     'schemas', (SELECT jsonb_agg(s.pnnspid::regnamespace::text ORDER BY s.pnnspid::regnamespace::text)
         FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)),
@@ -255,14 +258,24 @@ FROM pg_event_trigger e
 WHERE NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_event_trigger'::regclass AND x.objid = e.oid AND x.deptype = 'e')
 """
 
+#: What a role says for every schema takes the place of PostgreSQL's defaults: of those what it leaves out is told,
+#: as neither true nor false, and not what it repeats.
 DEFAULT_PRIVILEGES: Final = """
 SELECT coalesce(n.nspname, ''), CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
         WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' ELSE 'LARGE OBJECTS' END,
-    coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'), 'pg_default_acl'::regclass::oid, d.oid, a.grantee::bigint::integer,
-    jsonb_build_object('role', d.defaclrole::regrole::text, 'privileges', jsonb_object_agg(a.privilege_type, a.is_grantable)),
+    format('%s by %s', coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'), d.defaclrole::regrole), 'pg_default_acl'::regclass::oid, d.oid,
+    a.grantee::bigint::integer, jsonb_build_object('role', d.defaclrole::regrole::text,
+        'to', coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'),
+        'privileges', coalesce(jsonb_object_agg(a.privilege_type, a.is_grantable) FILTER (WHERE a.is_grantable IS NOT NULL), '{}'),
+        'of_itself', jsonb_object_agg(a.privilege_type, false) FILTER (WHERE a.is_grantable IS NULL)),
     NULL, NULL, NULL
-FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
-WHERE (n.nspname = ANY(:schemas) OR n.oid IS NULL) AND a.grantee <> d.defaclrole
+FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
+LATERAL (SELECT acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END, d.defaclrole) AS acl) o,
+LATERAL (SELECT e.grantee, e.privilege_type, e.is_grantable FROM aclexplode(d.defaclacl) e
+        WHERE n.oid IS NOT NULL OR NOT EXISTS (SELECT FROM aclexplode(o.acl) s WHERE (s.grantee, s.privilege_type) = (e.grantee, e.privilege_type))
+    UNION ALL SELECT s.grantee, s.privilege_type, NULL FROM aclexplode(o.acl) s
+        WHERE n.oid IS NULL AND NOT EXISTS (SELECT FROM aclexplode(d.defaclacl) e WHERE (s.grantee, s.privilege_type) = (e.grantee, e.privilege_type))) a
+WHERE n.nspname = ANY(:schemas) OR n.oid IS NULL
 GROUP BY n.nspname, d.defaclobjtype, a.grantee, d.oid, d.defaclrole
 """
 
@@ -333,5 +346,7 @@ UNION ALL SELECT 'pg_type'::regclass, typarray, 0, 'pg_type'::regclass, oid, 0 F
 UNION ALL SELECT 'pg_attrdef'::regclass, oid, 0, 'pg_class'::regclass, adrelid, adnum FROM pg_attrdef
 UNION ALL SELECT 'pg_rewrite'::regclass, oid, 0, 'pg_class'::regclass, ev_class, 0 FROM pg_rewrite WHERE rulename = '_RETURN' AND oid >= 16384
 UNION ALL SELECT 'pg_class'::regclass, conindid, 0, 'pg_constraint'::regclass, oid, 0 FROM pg_constraint WHERE contype IN ('p', 'u', 'x') AND conparentid = 0
+UNION ALL SELECT 'pg_publication_rel'::regclass, oid, 0, 'pg_publication'::regclass, prpubid, 0 FROM pg_publication_rel
+UNION ALL SELECT 'pg_publication_namespace'::regclass, oid, 0, 'pg_publication'::regclass, pnpubid, 0 FROM pg_publication_namespace
 UNION ALL SELECT classid, objid, objsubid, refclassid, refobjid, 0 FROM pg_depend WHERE deptype = 'e' AND objid >= 16384
 """

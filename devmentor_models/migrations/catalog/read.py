@@ -122,7 +122,11 @@ def _granted(key: Key, state: dict[str, Any], privileges: Any, needs: frozenset[
         else:
             given[grantee][privilege] = grantable
     if key.kind in PUBLIC_DEFAULTS:
-        withheld["PUBLIC"] = dict.fromkeys(PUBLIC_DEFAULTS[key.kind], False)  # seen where it is not given, too
+        withheld["PUBLIC"] = dict.fromkeys(
+            PUBLIC_DEFAULTS[key.kind], False
+        )  # seen where it is not given, too
+    if not given and not withheld:
+        return
     target = described(key, state)
     for word in ("MATERIALIZED VIEW ", "VIEW "):
         target = f"TABLE {target.removeprefix(word)}" if target.startswith(word) else target

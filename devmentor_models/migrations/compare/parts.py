@@ -13,6 +13,7 @@ from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import table_name
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.operations import NamedOperation, call
+from devmentor_models.migrations.operations.objects import setting
 
 Operations = list[MigrateOperation]
 
@@ -162,11 +163,11 @@ def _bare(expression: str | None) -> str | None:
 
 
 def _default_privileges(item: Item) -> Operations:
-    return _defaults(Item(item.key, {**item.state, "privileges": {}}), item)
+    return _defaults(Item(item.key, {**item.state, "privileges": item["of_itself"] or {}}), item)
 
 
 def _alter_default_privileges(old: Item, new: Item) -> Alteration | None:
-    return Alteration(_defaults(old, new)) if old["role"] == new["role"] else None
+    return Alteration(_defaults(old, new)) if old["of_itself"] == new["of_itself"] else None
 
 
 def _defaults(old: Item, new: Item) -> Operations:
@@ -175,10 +176,10 @@ def _defaults(old: Item, new: Item) -> Operations:
 
     def given(privileges: list[str], *, grantable: bool) -> NamedOperation:
         option = True if grantable else None
-        return call("grant_by_default", privileges, key.table, key.name, grantable=option, **where)
+        return call("grant_by_default", privileges, key.table, new["to"], grantable=option, **where)
 
     def taken(privileges: list[str]) -> NamedOperation:
-        return call("revoke_by_default", privileges, key.table, key.name, **where)
+        return call("revoke_by_default", privileges, key.table, new["to"], **where)
 
     return _privilege_changes(old["privileges"], new["privileges"], given, taken)
 
@@ -369,6 +370,7 @@ def _publication(item: Item) -> Operations:
         parts.append("TABLES IN SCHEMA " + ", ".join(item["schemas"]))
     target = f"FOR {', '.join(parts)} " if parts else ""
     root = ", publish_via_partition_root = true" if item["via_root"] else ""
+    root += ", publish_generated_columns = stored" if item["generated"] else ""
     definition = f"{target}WITH (publish = {literal(item['publish'])}{root})"
     return [
         call("create_publication", item.key.name, definition, undo=call("drop_publication", item.key.name))
@@ -470,13 +472,9 @@ def _alter_role(old: Item, new: Item) -> Alteration:
         for group in sorted(after - before)
     ]
     settings = old["settings"] or {}, new["settings"] or {}
-    for setting in sorted(settings[0].keys() | settings[1].keys()):
-        values = [given.get(setting) for given in settings]
-        if values[0] != values[1]:
-            words = [
-                f"RESET {setting}" if value is None else f"SET {setting} TO {literal(value)}"
-                for value in values
-            ]
+    for parameter in sorted(settings[0].keys() | settings[1].keys()):
+        words = [setting(parameter, given.get(parameter)) for given in settings]
+        if words[0] != words[1]:
             made.append(call("alter_role", name, words[1], undo=call("alter_role", name, words[0])))
     return Alteration(made)
 

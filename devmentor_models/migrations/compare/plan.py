@@ -151,8 +151,8 @@ class _Plan:
         """Return what comes first of what could: drops, then types, then table by table."""
         step, key = node
         order = _ORDER[key.kind]
-        if step is Step.DROP:
-            return (0, -order, *key)
+        if step is Step.DROP:  # a role goes when it has nothing any more
+            return (9 if key.kind == "role" else 0, -order, *key)
         table = key.name if key.kind == "table" else key.table
         tier = 1 if step is Step.ALTER and key.kind == "enum" else 2 if key.kind in _FIRST else 3
         if tier < 3:  # noqa: PLR2004 - the tiers above

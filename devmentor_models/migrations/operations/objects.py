@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from devmentor_models.migrations.identifiers import literal, qualified, quoted
+from devmentor_models.migrations.identifiers import literal, qualified, quoted, split, unquoted
 from devmentor_models.migrations.operations.named import operation
 
 
@@ -161,10 +161,33 @@ def drop_publication(name: str) -> str:
     return f"DROP PUBLICATION {quoted(name)}"
 
 
+#: Settings that are lists of names; as one literal they would be one name.
+_LISTS = {
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+}
+
+
+def setting(name: str, value: str | None) -> str:
+    """Return how a setting of a role or database is changed.
+
+    >>> setting("search_path", 'auth, "Odd one"'), setting("work_mem", None)
+    ("SET search_path TO 'auth', 'Odd one'", 'RESET work_mem')
+    """
+    if value is None:
+        return f"RESET {name}"
+    values = [unquoted(part) for part in split(value)] if name in _LISTS else [value]
+    return f"SET {name} TO {', '.join(map(literal, values))}"
+
+
 @operation()
 def set_database_setting(name: str, value: str | None) -> str:
     """Set what every new session of this database starts with; None takes the server's word again."""
-    change = f"RESET {name}" if value is None else f"SET {name} TO {literal(value)}"
+    change = setting(name, value)
     return (
         "DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I "
         + change.replace("'", "''").replace("%", "%%")

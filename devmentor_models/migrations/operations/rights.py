@@ -9,47 +9,46 @@ from devmentor_models.migrations.operations.named import operation
 from devmentor_models.migrations.operations.objects import dotted, listed
 
 
-def _as_login(*statements: str) -> list[str]:
-    """Run statements about roles as who logged in: the owner may not, an administrator may."""
-    return [
-        "SELECT set_config('devmentor.role', current_setting('role'), true)",
-        "SET LOCAL ROLE NONE",
-        *statements,
-        "SELECT set_config('role', current_setting('devmentor.role'), true)",
-    ]
+def _as_login(*statements: str) -> str:
+    """Run statements about roles as who logged in: the owner may not, an administrator may.
+
+    One statement, so that it does the same in a transaction and outside of one.
+    """
+    body = "; ".join(statements)
+    return (
+        "DO $role$ DECLARE acting text := current_setting('role'); BEGIN SET LOCAL ROLE NONE;"
+        f" {body}; PERFORM set_config('role', acting, true); END $role$"
+    )
 
 
 @operation()
-def create_role(name: str, *, options: str = "NOLOGIN", member_of: Sequence[str] = ()) -> list[str]:
+def create_role(name: str, *, options: str = "NOLOGIN", member_of: Sequence[str] = ()) -> str:
     """Create a role unless bootstrap has done so; roles are the whole server's, and need CREATEROLE."""
-    create = f"CREATE ROLE {quoted(name)} {options}".replace("'", "''")
-    made = [
-        f"DO $do$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) THEN"
-        f" EXECUTE '{create}'; END IF; END $do$"
-    ]
-    return _as_login(*made, *(f"GRANT {quoted(group)} TO {quoted(name)}" for group in member_of))
+    unless = f"IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)})"
+    made = f"{unless} THEN CREATE ROLE {quoted(name)} {options}; END IF"
+    return _as_login(made, *(f"GRANT {quoted(group)} TO {quoted(name)}" for group in member_of))
 
 
 @operation()
-def drop_role(name: str) -> list[str]:
+def drop_role(name: str) -> str:
     """Drop a role; fails while it owns or may do anything, in any database of the server."""
     return _as_login(f"DROP ROLE {quoted(name)}")
 
 
 @operation()
-def alter_role(name: str, change: str) -> list[str]:
+def alter_role(name: str, change: str) -> str:
     """Change a role: ``op.alter_role("devmentor_readonly", "SET statement_timeout TO '30s'")``."""
     return _as_login(f"ALTER ROLE {quoted(name)} {change}")
 
 
 @operation()
-def grant_role(role: str, to: str) -> list[str]:
+def grant_role(role: str, to: str) -> str:
     """Make a role a member of another."""
     return _as_login(f"GRANT {quoted(role)} TO {quoted(to)}")
 
 
 @operation()
-def revoke_role(role: str, from_: str) -> list[str]:
+def revoke_role(role: str, from_: str) -> str:
     """End a role's membership in another."""
     return _as_login(f"REVOKE {quoted(role)} FROM {quoted(from_)}")
 

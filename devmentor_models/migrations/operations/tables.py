@@ -141,4 +141,6 @@ def _render_primary_key(autogen: AutogenContext, operation: ops.CreatePrimaryKey
     prefix = autogen.opts["alembic_module_prefix"] or ""
     schema = f", schema={operation.schema!r}" if operation.schema else ""
     name = f"{prefix}f({str(operation.constraint_name)!r})"
-    return f"{prefix}create_primary_key({name}, {operation.table_name!r}, {list(operation.columns)!r}{schema})"
+    return (
+        f"{prefix}create_primary_key({name}, {operation.table_name!r}, {list(operation.columns)!r}{schema})"
+    )
