@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy.sql.compiler import IdentifierPreparer
 
 _BRACKETS = {"(": ")", "[": "]"}
 
 
 @lru_cache
-def _preparer() -> postgresql.base.PGIdentifierPreparer:
+def _preparer() -> IdentifierPreparer:
     # Named parameters: with the driver's own style percent signs would be doubled.
     dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call] # SQLAlchemy has no types here
     return dialect.identifier_preparer

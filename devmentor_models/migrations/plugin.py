@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
+from sqlalchemy import MetaData
 
 from devmentor_models.migrations.comparison import compare
 
@@ -28,7 +29,7 @@ def setup(plugin: Plugin) -> None:
 def _compare(autogen: AutogenContext, upgrade: UpgradeOps) -> PriorityDispatchResult:
     """Put all that leads to the models into the revision."""
     metadata, connection = autogen.metadata, autogen.connection
-    if connection is None or metadata is None or isinstance(metadata, list | tuple):
+    if connection is None or not isinstance(metadata, MetaData):
         raise TypeError("autogenerate needs a connection and one MetaData")
     options = autogen.opts
     scratch = options.get("scratch")

@@ -17,8 +17,8 @@ _ELEMENT = re.compile(rf"{_STRING}(?=, '|\Z)")
 def canonical(value: Any) -> Any:
     """Return a fact with casts of arrays as they come out of a dump and restore: at each element.
 
-    An IN list over varchar reads ``(ARRAY['a'::character varying])::text[]`` when it is new; once PostgreSQL has read
-    that text again it says the same in other words.
+    An IN list over varchar reads ``(ARRAY['a'::character varying])::text[]`` when it is new; once PostgreSQL
+    has read that text again it says the same in other words.
 
     >>> canonical("(ARRAY['a'::character varying, 'b'::character varying])::text[]")
     "ARRAY[('a'::character varying)::text, ('b'::character varying)::text]"

@@ -51,7 +51,7 @@ class Scope:
         schemas: The schemas to read.
         ignored: Tables that are left out, as ``schema.table``: those that the migrations keep for themselves.
         owner: Who ought to own everything; None for whoever owns the most.
-        role_prefix: How the names of our roles begin: others so named are reported; None: no others are looked for.
+        role_prefix: How our roles are called: others whose names begin so are reported; None: none are looked for.
     """
 
     schemas: tuple[str, ...]

@@ -11,7 +11,8 @@ from devmentor_models.security.roles import Role
 
 _LIVE = """
 SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls, r.rolcreatedb, r.rolcreaterole, r.rolreplication,
-    ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1),
+    ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+        WHERE m.member = r.oid ORDER BY 1),
     (SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0)
 FROM pg_roles r WHERE r.rolname = ANY(:names) OR starts_with(r.rolname, :prefix)
 """
@@ -30,7 +31,7 @@ def live_roles(connection: Connection, names: list[str], prefix: str | None) -> 
     parameters = {"names": names, "prefix": prefix}  # nothing begins with NULL
     for name, *switches, groups, settings in connection.execute(text(_LIVE), parameters):
         pairs = (setting.split("=", 1) for setting in settings or ())
-        yield _item(name, switches, list(groups), {key: value for key, value in pairs})
+        yield _item(name, switches, list(groups), dict(pairs))
 
 
 def _item(name: str, switches: Iterable[bool], groups: list[str], settings: dict[str, str]) -> Item:

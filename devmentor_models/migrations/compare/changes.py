@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 
 from alembic.operations.ops import MigrateOperation
 
@@ -24,7 +24,7 @@ class Breaks(StrEnum):
     """What must be taken away for the time of an alteration."""
 
     NOTHING = "nothing"
-    #: What PostgreSQL does not rebuild when a column's type changes: views, policies, triggers, generated columns.
+    #: What PostgreSQL does not rebuild for a column's new type: views, policies, triggers, generated columns.
     COMPILED = "compiled"
     #: Whatever refers to it, columns excepted.
     EVERYTHING = "everything"
@@ -74,8 +74,8 @@ class Change:
             return f"{title}: is in the database but not in the models"
         names = sorted({*self.old.state, *self.new.state} - UNCOMPARED)
         pairs = ((name.replace("_", " "), self.old[name], self.new[name]) for name in names)
-        facts = [f"{name} is {_both(old, new)}" for name, old, new in pairs if old != new]
-        return f"{title}: {'; '.join(facts)}"
+        differing = [f"{name} is {_both(old, new)}" for name, old, new in pairs if old != new]
+        return f"{title}: {'; '.join(differing)}"
 
 
 #: Facts that are read but never make a difference: columns stand in the order in which they came.
@@ -87,7 +87,8 @@ def _both(old: object, new: object) -> str:
     """Return both values for a line; of long ones what stands around the first difference."""
     first, second = _written(old), _written(new)
     if max(len(first), len(second)) > _SHOWN:
-        start = max(0, len(os.path.commonprefix([first, second])) - _SHOWN // 2)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+        start = max(0, same - _SHOWN // 2)
         first, second = (_excerpt(value, start) for value in (first, second))
     return f"{first} in the database, {second} in the models"
 

@@ -8,12 +8,11 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.read import described
-from devmentor_models.migrations.compare import columns, tables
+from devmentor_models.migrations.compare import columns, rights, tables
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import table_name
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.operations import NamedOperation, call
-from devmentor_models.migrations.operations.objects import setting
 
 Operations = list[MigrateOperation]
 
@@ -132,107 +131,6 @@ def _view(verb: str) -> Callable[[Item], Operations]:
         return [call(f"create_{verb}", name, query, parameters=given, undo=call(f"drop_{verb}", name))]
 
     return make
-
-
-def _row_security(item: Item) -> Operations:
-    table = table_name(item.key)
-    if not item["enabled"]:  # forced, but switched off: without effect, and therefore a slip
-        undo = call("alter_table", table, "NO FORCE ROW LEVEL SECURITY")
-        return [call("alter_table", table, "FORCE ROW LEVEL SECURITY", undo=undo)]
-    return [call("enable_row_security", table, force=item["force"], undo=call("disable_row_security", table))]
-
-
-def _policy(item: Item) -> Operations:
-    table = table_name(item.key)
-    made = call(
-        "create_policy",
-        item.key.name,
-        table,
-        command=None if item["command"] == "ALL" else item["command"],
-        to=[unq.strip('"') for unq in item["to"]],
-        using=_bare(item["using"]),
-        check=_bare(item["check"]),
-        permissive=None if item["permissive"] else False,
-        undo=call("drop_policy", item.key.name, table),
-    )
-    return [made]
-
-
-def _bare(expression: str | None) -> str | None:
-    return None if expression is None else tables.unbracketed(expression)
-
-
-def _default_privileges(item: Item) -> Operations:
-    return _defaults(Item(item.key, {**item.state, "privileges": item["of_itself"] or {}}), item)
-
-
-def _alter_default_privileges(old: Item, new: Item) -> Alteration | None:
-    return Alteration(_defaults(old, new)) if old["of_itself"] == new["of_itself"] else None
-
-
-def _defaults(old: Item, new: Item) -> Operations:
-    key = new.key
-    where = {"schema": key.schema or None, "role": new["role"]}
-
-    def given(privileges: list[str], *, grantable: bool) -> NamedOperation:
-        option = True if grantable else None
-        return call("grant_by_default", privileges, key.table, new["to"], grantable=option, **where)
-
-    def taken(privileges: list[str]) -> NamedOperation:
-        return call("revoke_by_default", privileges, key.table, new["to"], **where)
-
-    return _privilege_changes(old["privileges"], new["privileges"], given, taken)
-
-
-def _grant(item: Item) -> Operations:
-    """Return the grants of a new object; its owner and PUBLIC may do some things by themselves."""
-    return _grants(Item(item.key, {"privileges": item["of_itself"] or {}}), item)
-
-
-def _alter_grant(old: Item, new: Item) -> Alteration | None:
-    # Of an owner it is told what was taken away, and that is given back first.
-    return Alteration(_grants(old, new)) if old["of_itself"] == new["of_itself"] else None
-
-
-def _grants(old: Item, new: Item) -> Operations:
-    target, role = new.key.table, new.key.name
-
-    def given(privileges: list[str], *, grantable: bool) -> NamedOperation:
-        return call("grant", privileges, target, role, grantable=True if grantable else None)
-
-    def taken(privileges: list[str]) -> NamedOperation:
-        return call("revoke", privileges, target, role)
-
-    return _privilege_changes(old["privileges"], new["privileges"], given, taken)
-
-
-def _privilege_changes(
-    old: dict[str, bool],
-    new: dict[str, bool],
-    given: Callable[..., NamedOperation],
-    taken: Callable[..., NamedOperation],
-) -> Operations:
-    """Return what gives and takes the differences, plain privileges and grantable ones apart."""
-    made: Operations = []
-    for grantable in (False, True):
-        lost = sorted(
-            name for name, option in old.items() if option == grantable and new.get(name) != grantable
-        )
-        if lost:
-            undo = given(lost, grantable=grantable)
-            made.append(_with(taken(lost), undo))
-    for grantable in (False, True):
-        won = sorted(
-            name for name, option in new.items() if option == grantable and old.get(name) != grantable
-        )
-        if won:
-            made.append(_with(given(won, grantable=grantable), taken(won)))
-    return made
-
-
-def _with(operation: NamedOperation, undo: NamedOperation) -> NamedOperation:
-    operation.undo = undo
-    return operation
 
 
 def _comment(item: Item) -> Operations:
@@ -420,22 +318,6 @@ def _alter_sequence(old: Item, new: Item) -> Alteration:
     return _pair(call("alter_sequence", name, words[0]), call("alter_sequence", name, words[1]))
 
 
-def _owner(item: Item) -> Operations:
-    return [
-        call(
-            "set_owner",
-            item.key.table,
-            item["role"],
-            undo=call("set_owner", item.key.table, item["expected"]),
-        )
-    ]
-
-
-def _alter_owner(old: Item, new: Item) -> Alteration:
-    target = new.key.table
-    return _pair(call("set_owner", target, new["role"]), call("set_owner", target, old["role"]))
-
-
 def _partition(item: Item) -> Operations:
     """Return how a partition came to differ from its parent; dropping the difference is what is wanted."""
     table = table_name(item.key)
@@ -449,40 +331,10 @@ def _partition(item: Item) -> Operations:
     return made
 
 
-def _role(item: Item) -> Operations:
-    made: Operations = [
-        call("create_role", item.key.name, options=item["options"], undo=call("drop_role", item.key.name))
-    ]
-    bare = Item(item.key, {"options": item["options"], "member_of": [], "settings": {}})
-    return made + _alter_role(bare, item).operations
-
-
-def _alter_role(old: Item, new: Item) -> Alteration:
-    name = new.key.name
-    made: Operations = []
-    if old["options"] != new["options"]:
-        made.append(call("alter_role", name, new["options"], undo=call("alter_role", name, old["options"])))
-    before, after = set(old["member_of"] or ()), set(new["member_of"] or ())
-    made += [
-        call("revoke_role", group, name, undo=call("grant_role", group, name))
-        for group in sorted(before - after)
-    ]
-    made += [
-        call("grant_role", group, name, undo=call("revoke_role", group, name))
-        for group in sorted(after - before)
-    ]
-    settings = old["settings"] or {}, new["settings"] or {}
-    for parameter in sorted(settings[0].keys() | settings[1].keys()):
-        words = [setting(parameter, given.get(parameter)) for given in settings]
-        if words[0] != words[1]:
-            made.append(call("alter_role", name, words[1], undo=call("alter_role", name, words[0])))
-    return Alteration(made)
-
-
 _CREATE: dict[str, Callable[[Item], Operations]] = {
     "schema": _simple("create_schema", "drop_schema"),
     "extension": _simple("create_extension", "drop_extension"),
-    "role": _role,
+    "role": rights.role,
     "collation": _simple("create_collation", "drop_collation", "definition"),
     "enum": _simple("create_enum", "drop_type", "values"),
     "composite": _composite,
@@ -498,16 +350,16 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "rule": _switched("rule"),
     "trigger": _switched("trigger"),
     "replica_identity": _replica_identity,
-    "row_security": _row_security,
-    "policy": _policy,
-    "default_privileges": _default_privileges,
+    "row_security": rights.row_security,
+    "policy": rights.policy,
+    "default_privileges": rights.default_privileges,
     "publication": _publication,
     "event_trigger": _event_trigger,
     "database_setting": _database_setting,
     "default": _default,
     "comment": _comment,
-    "grant": _grant,
-    "owner": _owner,
+    "grant": rights.grant,
+    "owner": rights.owner,
     "partition": _partition,
 }
 _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
@@ -518,12 +370,12 @@ _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
     "rule": _alter_switched,
     "view_column": _alter_view_column,
     "comment": _alter_comment,
-    "grant": _alter_grant,
-    "default_privileges": _alter_default_privileges,
+    "grant": rights.alter_grant,
+    "default_privileges": rights.alter_default_privileges,
     "domain": _alter_domain,
     "composite": _alter_composite,
     "sequence": _alter_sequence,
     "database_setting": _alter_database_setting,
-    "role": _alter_role,
-    "owner": _alter_owner,
+    "role": rights.alter_role,
+    "owner": rights.alter_owner,
 }

@@ -196,7 +196,7 @@ def _facts(item: Item) -> dict[str, object]:
 
 
 def _with_defaults(snapshot: Snapshot, other: Snapshot) -> Snapshot:
-    """Return the snapshot with defaults as parts of their own, where they call functions and stay as they are.
+    """Return the snapshot with defaults as parts of their own, where they call functions and stay.
 
     A column stays while such a function is made anew; its default must go and come back.
     """
@@ -214,7 +214,7 @@ def _with_defaults(snapshot: Snapshot, other: Snapshot) -> Snapshot:
 def _inside(snapshot: Snapshot, whole: set[Key], step: Step) -> dict[Node, Node]:
     """Return what is made, or goes, with its table: columns, and constraints that CREATE TABLE can state.
 
-    Of foreign keys those whose target is made before; tables that refer to each other in a circle get theirs after.
+    Of foreign keys those whose target is made before; tables in a circle get theirs after.
     """
     made: dict[Node, Node] = {}
     by_table: dict[Key, list[Item]] = defaultdict(list)

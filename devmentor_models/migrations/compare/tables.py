@@ -81,13 +81,13 @@ def _foreign_key(found: re.Match[str], name: conv) -> sa.ForeignKeyConstraint:
     target = [unquoted(part) for part in split(found["target"], ".")]
     referred = [".".join([*target, column]) for column in _names(found["referred"])]
     options: dict[str, Any] = {"deferrable": True} if found["deferrable"] else {}
-    given = {key: found[key] for key in ("onupdate", "ondelete", "initially") if found[key]}
-    return sa.ForeignKeyConstraint(_names(found["columns"]), referred, name=name, **options, **given)
+    options |= {key: found[key] for key in ("onupdate", "ondelete", "initially") if found[key]}
+    return sa.ForeignKeyConstraint(_names(found["columns"]), referred, name=name, **options)
 
 
 def _exclude(found: re.Match[str], name: conv) -> ExcludeConstraint | None:
     keys, rest = bracketed(found["rest"])
-    pairs = []
+    pairs: list[tuple[Any, str]] = []
     for key in split(keys):
         expression, _, operator = key.rpartition(" WITH ")
         bare = plain_name(expression)
@@ -121,8 +121,11 @@ def _add(key: Key, made: sa.Constraint) -> ops.MigrateOperation:
         return ops.CreateCheckConstraintOp(made.name, key.table, made.sqltext, schema=schema)
     if isinstance(made, sa.ForeignKeyConstraint):
         return _add_foreign_key(key, made)
-    listed = made.columns if isinstance(made, ExcludeConstraint) else made._pending_colargs  # noqa: SLF001 - not public
-    names = [part if isinstance(part, str) else part.name for part in listed]
+    names = (
+        [column.name for column in made.columns]
+        if isinstance(made, ExcludeConstraint)
+        else [*getattr(made, "_pending_colargs")]
+    )  # noqa: B009 - not typed
     sa.Table(key.table, sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names), made, schema=schema)
     if isinstance(made, ExcludeConstraint):
         return CreateExcludeConstraintOp.from_constraint(made)
@@ -266,11 +269,11 @@ def create_table(item: Item, parts: Iterable[Item], snapshot: Snapshot) -> list[
         if isinstance(part.type, sa.Integer) and part.identity is None:
             part.autoincrement = False
     bare = Item(key, {"unlogged": item["unlogged"], "comment": item["comment"]})
-    later = alter_table(bare, Item(key, {**item.state, "partition_by": None}))
+    later = alter_table(bare, Item(key, {**item.state, "partition_by": None})).operations
     return [
         ops.CreateTableOp.from_table(table),
         *(setting for part in own for setting in columns.settings(part)),
-        *(later.operations if later else []),
+        *later,
     ]
 
 

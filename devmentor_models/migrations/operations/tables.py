@@ -59,7 +59,7 @@ def set_storage_parameters(
 ) -> list[str]:
     """Set storage parameters of a table or index; None takes the default again.
 
-    >>> set_storage_parameters("projects.tasks", {"fillfactor": "90", "autovacuum_enabled": None})
+    >>> set_storage_parameters("projects.tasks", {"fillfactor": "90", "user_catalog_table": None})
     ['ALTER TABLE projects.tasks SET (fillfactor=90)', 'ALTER TABLE projects.tasks RESET (autovacuum_enabled)']
     """
     given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
@@ -78,7 +78,7 @@ def alter_table(table: str, change: str) -> str:
 
 @operation()
 def alter_column_setting(table: str, column: str, change: str) -> str:
-    """Change a column in a way that Alembic has no operation for: ``SET STORAGE EXTERNAL``, ``DROP EXPRESSION``."""
+    """Change a column in a way that Alembic has no operation for: ``SET STORAGE EXTERNAL``."""
     return f"ALTER TABLE {dotted(table)} ALTER COLUMN {quoted(column)} {change}"
 
 
@@ -111,7 +111,7 @@ def repartition(table: str, *, by: str | None = None) -> list[str]:
     """Make a table anew as a partitioned (or plain) one and move its rows: a rewrite under an exclusive lock.
 
     Args:
-        table: ``schema.table``; nothing else refers to it any more, and it has no constraints or indexes left.
+        table: ``schema.table``; nothing refers to it any more, and it has no constraints or indexes left.
         by: ``RANGE (created_at)``; None for a plain table. A default partition takes the rows.
     """
     schema, _, bare = table.rpartition(".")
