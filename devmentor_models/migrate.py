@@ -9,10 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import OperationalError
 
+from devmentor_models.errors import LockTimeout
 from devmentor_models.migrations.bootstrap import Step, plan
 from devmentor_models.migrations.bootstrap import bootstrap as run_bootstrap
-from devmentor_models.migrations.comparison import compare, lines
+from devmentor_models.migrations.compare import Change
+from devmentor_models.migrations.comparison import compare, lines, script
 from devmentor_models.migrations.environment import SCOPE, VERSION_TABLE, make_engine
 from devmentor_models.migrations.patience import Patience
 from devmentor_models.registry import TECHNICAL_SCHEMA, target_metadata
@@ -121,12 +125,37 @@ def check(url: str) -> list[str]:
 
     Raises:
         ConfigurationError: There is no server for the scratch database that the models are built in.
+        LockTimeout: Another session kept a table to itself for too long.
     """
+    return lines(_differences(url))
+
+
+def repair(url: str) -> list[str]:
+    """Return the SQL that makes a database what the models say: each statement, in the order to run them.
+
+    It is for looking at: what is too much it drops, with the rows that are in it.
+
+    Raises:
+        ConfigurationError: There is no server for the scratch database that the models are built in.
+        LockTimeout: Another session kept a table to itself for too long.
+    """
+    return script(_differences(url))
+
+
+def _differences(url: str) -> list[Change]:
     engine = make_engine(url, readonly=True)
-    with engine.connect() as connection:
-        found = compare(url, connection, target_metadata, SCOPE)
-    engine.dispose()
-    return lines(found)
+    try:
+        with engine.connect() as connection:
+            return compare(url, connection, target_metadata, SCOPE)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise LockTimeout(
+            "Another session keeps a table to itself, and PostgreSQL describes views and expressions only"
+            " when it may look at theirs. Try again when that session is done; pg_locks tells which it is."
+        ) from error
+    finally:
+        engine.dispose()
 
 
 def current(url: str) -> str | None:

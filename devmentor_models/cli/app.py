@@ -127,7 +127,13 @@ def current(url: Url = None) -> None:
 
 
 @app.command()
-def check(url: Url = None) -> None:
+def check(
+    sql: Annotated[
+        bool,
+        typer.Option("--sql", help="Print SQL that removes the differences; read it first."),
+    ] = False,
+    url: Url = None,
+) -> None:
     """Compare the database with the models: a line for each difference, exit code 1 if there is one."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import
 
@@ -135,12 +141,12 @@ def check(url: Url = None) -> None:
     if (found := migrate.current(target.url)) != migrate.head():
         typer.echo(f"The database is at {_revision(found)}, the newest revision is {migrate.head()}.")
         raise typer.Exit(FAILED)
-    differences = migrate.check(target.url)
+    differences = [f"{part};" for part in migrate.repair(target.url)] if sql else migrate.check(target.url)
     for difference in differences:
         typer.echo(difference)
     if differences:
         raise typer.Exit(FAILED)
-    typer.echo("The database is what the models say.")
+    typer.echo("-- Nothing to do." if sql else "The database is what the models say.")
 
 
 @app.command()

@@ -10,6 +10,7 @@ import pytest
 from devmentor_models.testing.databases import DatabaseServer
 from tests.migrations.matrix import CASES, Case
 from tests.migrations.matrix.harness import check
+from tests.migrations.matrix.table import PAGE, page
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,14 @@ def scratch(devmentor_server: DatabaseServer) -> Iterator[str]:
 def test_a_change(devmentor_server: DatabaseServer, scratch: str, case: Case) -> None:
     """In the models: seen, upgraded, dumped as if built anew, and undone; as drift: named and repaired."""
     check(devmentor_server, scratch, case)
+
+
+def test_the_documentation_lists_every_case() -> None:
+    """docs/autogenerate.md is what ``python -m tests.migrations.matrix --write`` writes."""
+    assert PAGE.read_text(encoding="utf-8") == page(CASES)
+
+
+def test_each_case_has_a_name_of_its_own() -> None:
+    """So that a line of the documentation is one test."""
+    names = [case.id for case in CASES]
+    assert len(names) == len(set(names))
