@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from devmentor_models.migrations.catalog.canonical import EXPRESSIONS, canonical
 from devmentor_models.migrations.catalog.item import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import ALIASES, DEPENDENCIES, KINDS
-from devmentor_models.migrations.identifiers import qualified, quoted
+from devmentor_models.migrations.identifiers import qualified, quoted, unquoted
 
 Address = tuple[int, int, int]
 
@@ -160,6 +160,10 @@ def _with_requirements(items: dict[Key, Item], addresses: dict[Address, Key], ed
         if key.table:
             relations = (Key(kind, key.schema, "", key.table) for kind in RELATIONS)
             requires[key] |= {relation for relation in relations if relation in items}
+        if key.kind == "replica_identity":  # which PostgreSQL does not record as a dependency
+            index = unquoted(str(item["identity"]).removeprefix("USING INDEX "))
+            owners = (Key(kind, key.schema, key.table, index) for kind in ("index", "constraint"))
+            requires[key] |= {owner for owner in owners if owner in items}
         if (schema := Key("schema", "", "", key.schema)) in items:
             requires[key].add(schema)
     return Snapshot({key: Item(key, item.state, frozenset(requires[key])) for key, item in items.items()})
