@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 from uuid import uuid4
 
 import pgvector.sqlalchemy
@@ -35,6 +36,10 @@ from tests.migrations.matrix.statements import PREFIX
 
 #: What differs between equal schemas: the dump's own key, and the order in which columns and grants came.
 NOISE = re.compile(r"^\\(un)?restrict .*$|^--.*$|^SET .*$|^SELECT pg_catalog.set_config.*$", re.MULTILINE)
+
+
+#: What libpq asks of a server: a time zone apart from UTC shows what depends on the session's.
+SESSION = {"PGTZ": "America/New_York"}
 
 
 class Trial:
@@ -148,7 +153,8 @@ def metadata_of(case: Case, *, after: bool) -> MetaData:
 @contextmanager
 def trial(server: DatabaseServer, scratch: str) -> Iterator[Trial]:
     """Yield a trial on an empty database."""
-    with server.database(f"devmentor_test_{uuid4().hex}", drop=True) as url:
+    name = f"devmentor_test_{uuid4().hex}"
+    with patch.dict(os.environ, SESSION), server.database(name, drop=True) as url:
         yield Trial(url, scratch)
 
 
