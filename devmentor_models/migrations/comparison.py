@@ -17,7 +17,7 @@ from devmentor_models.migrations.catalog.roles import declared_roles, live_roles
 from devmentor_models.migrations.compare import Change, changes
 from devmentor_models.migrations.compare.renames import declared_renames, same_but_for_the_name, take_back
 from devmentor_models.migrations.desired import built
-from devmentor_models.migrations.operations import NamedOperation
+from devmentor_models.migrations.operations import NamedOperation, Steps
 from devmentor_models.security.roles import Role
 
 
@@ -105,6 +105,8 @@ def _statements(operation: MigrateOperation) -> list[str]:
     """Return the statements of an operation, Alembic's or ours."""
     if isinstance(operation, NamedOperation):
         return operation.statements()
+    if isinstance(operation, Steps):
+        return [statement for step in operation.there for statement in _statements(step)]
     buffer = io.StringIO()
     context = MigrationContext.configure(
         dialect_name="postgresql",

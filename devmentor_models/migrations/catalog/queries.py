@@ -145,22 +145,30 @@ SELECT n.nspname, c.relname, '', 'pg_class'::regclass::oid, c.oid, -3,
 {_RELATION} AND c.relkind IN ('r', 'p') AND c.relreplident <> 'd'
 """
 
-_NOT_NULL_NAME = """CASE WHEN current_setting('server_version_num')::integer >= 180000 THEN
-    (SELECT k.convalidated FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum)
-    ELSE NULL END"""
+_NOT_NULL_NOT_VALID = """CASE WHEN current_setting('server_version_num')::integer >= 180000 THEN
+    (SELECT k.conname FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
+        AND NOT k.convalidated) END"""
+
+#: The parameters of a sequence, without those that CREATE SEQUENCE chooses by itself.
+_SEQUENCE = """jsonb_strip_nulls(jsonb_build_object('increment', nullif(s.seqincrement, 1),
+    'minvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmin, 1) ELSE nullif(s.seqmin, l.low) END,
+    'maxvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmax, l.high) ELSE nullif(s.seqmax, -1) END,
+    'start', nullif(s.seqstart, CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END),
+    'cache', nullif(s.seqcache, 1), 'cycle', nullif(s.seqcycle, false)))"""
+_LIMITS = """(VALUES ('smallint'::regtype, -32768::bigint, 32767::bigint), ('integer', -2147483648, 2147483647),
+    ('bigint', -9223372036854775808, 9223372036854775807)) l (kind, low, high)"""
 
 COLUMNS: Final = f"""
 SELECT n.nspname, c.relname, a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum,
     jsonb_build_object('position', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
         'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
-        'nullable', NOT a.attnotnull, 'not_null_not_valid', nullif({_NOT_NULL_NAME}, true),
+        'nullable', NOT a.attnotnull, 'not_null_not_valid', {_NOT_NULL_NOT_VALID},
         'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
         'generated', nullif(a.attgenerated, ''),
         'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-        'identity', CASE WHEN a.attidentity <> '' THEN (SELECT jsonb_build_object('always', a.attidentity = 'a',
-            'increment', s.seqincrement, 'minvalue', s.seqmin, 'maxvalue', s.seqmax, 'start', s.seqstart, 'cache', s.seqcache, 'cycle', s.seqcycle)
-            FROM pg_depend i JOIN pg_sequence s ON s.seqrelid = i.objid WHERE i.refclassid = 'pg_class'::regclass AND i.refobjid = c.oid
-            AND i.refobjsubid = a.attnum AND i.deptype = 'i') END,
+        'identity', CASE WHEN a.attidentity <> '' THEN (SELECT {_SEQUENCE} || jsonb_build_object('always', a.attidentity = 'a')
+            FROM pg_depend i JOIN pg_sequence s ON s.seqrelid = i.objid JOIN {_LIMITS} ON l.kind = s.seqtypid
+            WHERE i.refclassid = 'pg_class'::regclass AND i.refobjid = c.oid AND i.refobjsubid = a.attnum AND i.deptype = 'i') END,
         'storage', CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END, 'compression', nullif(a.attcompression, ''),
         'statistics', nullif(a.attstattarget, -1), 'parameters', {_OPTIONS.format("a.attoptions")},
         'comment', col_description(c.oid, a.attnum)),

@@ -26,6 +26,8 @@ class Breaks(StrEnum):
     NOTHING = "nothing"
     #: What PostgreSQL does not rebuild for a column's new type: views, policies, triggers, generated columns.
     COMPILED = "compiled"
+    #: Likewise foreign keys: their two sides are of different types in between.
+    COMPARED = "compared"
     #: Whatever refers to it, columns excepted.
     EVERYTHING = "everything"
 

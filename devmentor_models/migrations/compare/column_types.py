@@ -40,21 +40,30 @@ class _NamedTypeOperation(MigrateOperation):
 
 _SIMPLE: dict[str, Callable[[], TypeEngine[Any]]] = {
     "bigint": sa.BigInteger,
+    "bit varying": lambda: postgresql.BIT(varying=True),
     "boolean": sa.Boolean,
     "bytea": sa.LargeBinary,
     "cidr": postgresql.CIDR,
     "date": sa.Date,
     "double precision": sa.Double,
     "inet": postgresql.INET,
+    "int4multirange": postgresql.INT4MULTIRANGE,
     "int4range": postgresql.INT4RANGE,
+    "int8multirange": postgresql.INT8MULTIRANGE,
     "int8range": postgresql.INT8RANGE,
     "integer": sa.Integer,
     "interval": postgresql.INTERVAL,
     "json": postgresql.JSON,
     "jsonb": postgresql.JSONB,
+    "jsonpath": postgresql.JSONPATH,
     "macaddr": postgresql.MACADDR,
+    "macaddr8": postgresql.MACADDR8,
+    "money": postgresql.MONEY,
     "numeric": sa.Numeric,
+    "nummultirange": postgresql.NUMMULTIRANGE,
     "numrange": postgresql.NUMRANGE,
+    "oid": postgresql.OID,
+    "datemultirange": postgresql.DATEMULTIRANGE,
     "daterange": postgresql.DATERANGE,
     "real": sa.REAL,
     "smallint": sa.SmallInteger,
@@ -63,7 +72,9 @@ _SIMPLE: dict[str, Callable[[], TypeEngine[Any]]] = {
     "timestamp with time zone": lambda: sa.DateTime(timezone=True),
     "timestamp without time zone": sa.DateTime,
     "tsquery": postgresql.TSQUERY,
+    "tsmultirange": postgresql.TSMULTIRANGE,
     "tsrange": postgresql.TSRANGE,
+    "tstzmultirange": postgresql.TSTZMULTIRANGE,
     "tstzrange": postgresql.TSTZRANGE,
     "tsvector": postgresql.TSVECTOR,
     "uuid": sa.Uuid,
@@ -74,19 +85,32 @@ _SIZED: dict[str, Callable[..., TypeEngine[Any]]] = {
     "character": sa.CHAR,
     "numeric": sa.Numeric,
     "bit": postgresql.BIT,
+    "bit varying": lambda length: postgresql.BIT(length, varying=True),
     "vector": VECTOR,
     "halfvec": HALFVEC,
     "sparsevec": SPARSEVEC,
 }
-_WITH_SIZE = re.compile(r"(?:[\w$\"]+\.)?([\w ]+)\(([\d,]+)\)\Z")
+#: Types of extensions; they stand in whatever schema their extension does.
+_OF_EXTENSIONS: dict[str, Callable[[], TypeEngine[Any]]] = {
+    "citext": postgresql.CITEXT,
+    "hstore": postgresql.HSTORE,
+    "vector": VECTOR,
+    "halfvec": HALFVEC,
+}
+_VECTORS = {"vector", "halfvec", "sparsevec"}
+_WITH_SIZE = re.compile(r"(?:[\w$\"]+\.)?([\w ]+)\((-?[\d,-]+)\)\Z")
+_TIME = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone\Z")
+_INTERVAL = re.compile(r"interval(?: ([a-z ]+?))?(?:\((\d)\))?\Z")
+_NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
 _FAMILIES = (
-    {"smallint", "integer", "bigint", "numeric", "real", "double precision"},
-    {"date", "timestamp without time zone", "timestamp with time zone"},
+    _NUMBERS,
+    {"date", "timestamp without time zone"},
+    {"time without time zone", "time with time zone"},
     {"json", "jsonb"},
     {"inet", "cidr"},
     {"vector", "halfvec"},
 )
-_STRINGS = {"text", "character varying", "character", "name"}
+_STRINGS = {"text", "character varying", "character", "name", "citext"}
 
 
 def sqlalchemy_type(name: str, collation: str | None, snapshot: Snapshot) -> TypeEngine[Any]:
@@ -95,34 +119,49 @@ def sqlalchemy_type(name: str, collation: str | None, snapshot: Snapshot) -> Typ
     >>> sqlalchemy_type("character varying(80)", None, Snapshot({}))
     String(length=80)
     """
+    sized = _WITH_SIZE.match(name)
+    if collation:
+        return _collated(name, collation, sized)
     if name.endswith("[]"):
         return postgresql.ARRAY(sqlalchemy_type(name.removesuffix("[]"), None, snapshot))
-    if name in {"text", "character varying"} and collation:
-        bare = split(collation, ".")[-1]
-        if collation in {quoted(unquoted(bare)), f"pg_catalog.{bare}"}:
-            return (
-                sa.Text(collation=unquoted(bare)) if name == "text" else sa.String(collation=unquoted(bare))
-            )
-        return NamedType(f"{name} COLLATE {collation}")
-    if collation:
-        return NamedType(f"{name} COLLATE {collation}")
     if name in _SIMPLE:
         return _SIMPLE[name]()
-    if (sized := _WITH_SIZE.match(name)) and sized[1] in _SIZED:
+    if found := _TIME.match(name):
+        kind = postgresql.TIMESTAMP if found[1] == "timestamp" else postgresql.TIME
+        return kind(timezone=found[3] == "with", precision=int(found[2]) if found[2] else None)
+    if found := _INTERVAL.match(name):
+        fields = found[1].upper() if found[1] else None
+        return postgresql.INTERVAL(fields=fields, precision=int(found[2]) if found[2] else None)
+    if sized and sized[1] in _SIZED:
         return _SIZED[sized[1]](*map(int, sized[2].split(",")))
     parts = [unquoted(part) for part in split(name, ".")]
     if Key("enum", parts[0], "", parts[-1]) in snapshot:
         return postgresql.ENUM(name=parts[-1], schema=parts[0], create_type=False)
+    if parts[-1] in _OF_EXTENSIONS and Key("domain", parts[0], "", parts[-1]) not in snapshot:
+        return _OF_EXTENSIONS[parts[-1]]()
     return NamedType(name)
 
 
-def base(name: str) -> str:
-    """Return a type's name without its size.
+def _collated(name: str, collation: str, sized: re.Match[str] | None) -> TypeEngine[Any]:
+    """Return a type with a collation of its own; SQLAlchemy knows of strings with PostgreSQL's collations."""
+    bare = split(collation, ".")[-1]
+    if collation in {bare, f"pg_catalog.{bare}"}:
+        if name in {"text", "character varying"}:
+            return (sa.Text if name == "text" else sa.String)(collation=unquoted(bare))
+        if sized and sized[1] == "character varying":
+            return sa.String(int(sized[2]), collation=unquoted(bare))
+    return NamedType(f"{name} COLLATE {collation}")
 
-    >>> base("character varying(80)"), base("timestamp(3) with time zone")
-    ('character varying', 'timestamp with time zone')
+
+def base(name: str) -> str:
+    """Return a type's name without its size, and without the schema where an extension brings it.
+
+    >>> base("character varying(80)"), base("timestamp(3) with time zone"), base("public.vector(3)")
+    ('character varying', 'timestamp with time zone', 'vector')
     """
-    return re.sub(r"\([\d,]+\)", "", name)
+    bare = re.sub(r"\([-\d,]+\)", "", name)
+    last = bare.rpartition(".")[2].removesuffix("[]")
+    return bare.rpartition(".")[2] if last in {*_OF_EXTENSIONS, *_VECTORS} else bare
 
 
 def conversion(column: str, old: str, new: str) -> str | None:
@@ -132,17 +171,54 @@ def conversion(column: str, old: str, new: str) -> str | None:
 
     >>> conversion("points", "text", "integer"), conversion("name", "character varying(200)", "text")
     ('points::integer', None)
+    >>> conversion("seen", "timestamp without time zone", "timestamp with time zone")
+    "seen AT TIME ZONE 'UTC'"
     """
     name, before, after = quoted(column), base(old), base(new)
+    if before == after or after in _STRINGS and before != "bytea" and not before.endswith("[]"):
+        return None
+    if any({before, after} <= family for family in _FAMILIES):
+        return None
+    if (before, after) in _CASTS:
+        return _CASTS[before, after].format(name)
+    if before.endswith("[]") or after.endswith("[]"):
+        return _of_arrays(name, before, after, new)
+    if after == "boolean" and before in _NUMBERS:
+        return f"{name} <> 0"
+    if before == "boolean" and after in _NUMBERS:
+        return f"{name}::integer"
+    if after in {"json", "jsonb"} and before not in _STRINGS:
+        return f"to_{after}({name})"
+    by_text = before not in {*_SIMPLE, *_STRINGS} or after not in {*_SIMPLE, *_STRINGS} or _ranges(before, after)
+    return f"{name}::text::{new}" if by_text and before not in _STRINGS else f"{name}::{new}"
+
+
+_AWARE, _NAIVE = "timestamp with time zone", "timestamp without time zone"
+#: Conversions that depend on the session's time zone, or that mean something else, if PostgreSQL is left to itself.
+_CASTS = {
+    (_NAIVE, _AWARE): "{} AT TIME ZONE 'UTC'",
+    (_AWARE, _NAIVE): "{} AT TIME ZONE 'UTC'",
+    ("date", _AWARE): "{}::timestamp AT TIME ZONE 'UTC'",
+    (_AWARE, "date"): "({} AT TIME ZONE 'UTC')::date",
+    ("text", "bytea"): "convert_to({}, 'UTF8')",
+    ("character varying", "bytea"): "convert_to({}, 'UTF8')",
+    ("bytea", "text"): "convert_from({}, 'UTF8')",
+    ("bytea", "character varying"): "convert_from({}, 'UTF8')",
+}
+
+
+def _of_arrays(name: str, before: str, after: str, new: str) -> str:
+    """Return the conversion from or to an array: a value becomes the only element of one."""
     if after == f"{before}[]":
         return f"CASE WHEN {name} IS NOT NULL THEN ARRAY[{name}] END"
-    if before == f"{after}[]":  # fails, rather than loses elements, where there are several of them
-        return f"array_to_string({name}, ',')::{new}"
-    if before == after or after in _STRINGS or any({before, after} <= family for family in _FAMILIES):
-        return None
-    if after == "jsonb" and before not in _STRINGS:
-        return f"to_jsonb({name})"
-    known = {*_SIMPLE, *_STRINGS}
-    if before in known and after in known:
-        return f"{name}::{new}"
-    return f"{name}::{new}" if before in _STRINGS else f"{name}::text::{new}"
+    if before == f"{after}[]":  # more than one element fails, or shows in a text
+        joined = f"array_to_string({name}, ',')"
+        return joined if after in _STRINGS else f"{joined}::{new}"
+    if after in {"json", "jsonb"}:
+        return f"to_{after}({name})"
+    direct = before.endswith("[]") and (after.endswith("[]") or after in _VECTORS) or before in {*_VECTORS, *_STRINGS}
+    return f"{name}::{new}" if direct else f"{name}::text::{new}"
+
+
+def _ranges(before: str, after: str) -> bool:
+    return before.endswith("range") and after.endswith("range")

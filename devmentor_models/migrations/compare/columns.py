@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
 from alembic.operations import ops
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.elements import ColumnClause, TextClause
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.column_types import conversion, sqlalchemy_type
-from devmentor_models.migrations.operations import call
+from devmentor_models.migrations.identifiers import quoted
+from devmentor_models.migrations.operations import Steps, call
 
 _SETTINGS = ("storage", "compression", "statistics", "parameters")
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
+#: What SQLAlchemy's text() takes for a parameter, or for an escaped one.
+_PARAMETER = re.compile(r"\\:|(?<![:\w]):\w")
+Expression = TextClause | ColumnClause[Any]
 
 
 class AlterColumn(ops.AlterColumnOp):
@@ -34,6 +39,7 @@ class AlterColumn(ops.AlterColumnOp):
 @renderers.dispatch_for(AlterColumn)
 def _render(autogen: AutogenContext, operation: AlterColumn) -> str:
     written = str(renderers.dispatch(ops.AlterColumnOp)(autogen, operation))
+    written = re.sub(r",\n +", ", ", written)
     using = operation.kw.get("postgresql_using")
     return f"{written[:-1]}, postgresql_using={using!r})" if using else written
 
@@ -54,15 +60,15 @@ def column(item: Item, snapshot: Snapshot) -> sa.Column[Any]:
         item.key.name,
         sqlalchemy_type(item["type"], item["collation"], snapshot),
         *extras,
-        nullable=bool(item["nullable"]),
+        nullable=bool(item["nullable"] or item["not_null_not_valid"]),
         server_default=None if item["default"] is None else verbatim(item["default"]),
         comment=item["comment"],
     )
 
 
-def verbatim(sql: str) -> TextClause:
-    """Return an expression that names no parameters."""
-    return sa.text(sql.replace("\\", "\\\\").replace(":", "\\:").replace("\\:\\:", "::"))
+def verbatim(sql: str) -> Expression:
+    """Return an expression in PostgreSQL's words; in ``text()`` a ``:word`` would be a parameter."""
+    return sa.literal_column(sql) if _PARAMETER.search(sql) else sa.text(sql)
 
 
 def add(item: Item, snapshot: Snapshot) -> list[ops.MigrateOperation]:
@@ -74,11 +80,10 @@ def add(item: Item, snapshot: Snapshot) -> list[ops.MigrateOperation]:
 
 def settings(item: Item) -> list[ops.MigrateOperation]:
     """Return how a new column gets the settings that CREATE TABLE has no word for in SQLAlchemy."""
-    bare = Item(item.key, {})
-    made = _settings(bare, item)
-    if item["not_null_not_valid"] is False:
-        made.append(call("alter_column_setting", table_name(item.key), item.key.name, "DROP NOT NULL"))
-    return made
+    there = _settings(Item(item.key, {}), item)
+    if item["not_null_not_valid"]:
+        there.append(_not_valid(item))
+    return [Steps(there, [])] if there else []
 
 
 def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration | None:
@@ -86,53 +91,70 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
 
     Only a generated column is ever made anew: its values come back by themselves.
     """
-    if (old["generated"], old["expression"]) != (new["generated"], new["expression"]):
-        return None
-    retyped = any(old[name] != new[name] for name in ("type", "collation"))
+    retyped = _retyped(old, new)
+    recast = retyped and conversion(new.key.name, old["type"], new["type"])
+    if old["generated"] and new["generated"]:
+        if recast or any(old[fact] != new[fact] for fact in ("generated", "expression")):
+            return None
+    there, back = _steps(old, new, live, desired), _steps(new, old, desired, live)
+    breaks = Breaks.COMPARED if recast else Breaks.COMPILED if retyped else Breaks.NOTHING
+    if bool(old["generated"]) != bool(new["generated"]):
+        breaks = Breaks.EVERYTHING
+    return Alteration([Steps(there, back)] if there or back else [], breaks)
+
+
+def _retyped(old: Item, new: Item) -> bool:
+    return any(old[name] != new[name] for name in ("type", "collation"))
+
+
+def _steps(old: Item, new: Item, before: Snapshot, after: Snapshot) -> list[ops.MigrateOperation]:
+    """Return how the column ``old`` of a database like ``before`` becomes ``new``."""
+    if new["generated"] and not old["generated"]:
+        return [_drop(old), *add(new, after)]
     made: list[ops.MigrateOperation] = []
+    if old["generated"] and not new["generated"]:
+        made += _keep_values(old, before)
+    retyped = _retyped(old, new)
+    if old["identity"] and not new["identity"]:
+        made.append(_setting(new, "DROP IDENTITY"))
     default = old["default"]
-    if old["identity"] and old["identity"] != new["identity"]:
-        made += _identity(old, new)
     if retyped and default is not None:
-        made.append(_pair(old, new, {"server_default": default}, {"server_default": None}, live, desired))
+        made.append(_one(old, new, after, {"default": None}))
         default = None
-    names = {"type", "collation", "nullable", "comment"} | (set() if retyped else {"default"})
-    changed = {name for name in names if old[name] != new[name]}
-    if changed:
-        before, after = _facts(old, changed), _facts(new, changed)
-        made.append(_pair(old, new, before, after, live, desired))
+    facts: dict[str, Any] = {} if retyped else _changed(old, new, "default")
+    facts |= {"type": new["type"]} if retyped else {}
+    facts |= _changed(old, new, "nullable", "comment")
+    if new["not_null_not_valid"]:
+        facts.pop("nullable", None)
+    if facts:
+        made.append(_one(old, new, after, facts))
     if retyped and new["default"] != default:
-        change = {"server_default": default}, {"server_default": new["default"]}
-        made.append(_pair(old, new, *change, live, desired))
-    if new["identity"] and not old["identity"]:
-        made += _identity(old, new)
-    made += _settings(old, new)
-    return Alteration(made, Breaks.COMPILED if retyped else Breaks.NOTHING)
+        made.append(_one(old, new, after, {"default": new["default"]}))
+    made += _validity(old, new)
+    if new["identity"] and old["identity"] != new["identity"]:
+        made.append(_identity(old, new))
+    reset = {"storage": None, "compression": None} if retyped else {}  # by the change of type
+    return made + _settings(Item(old.key, {**old.state, **reset}), new)
 
 
-def _facts(item: Item, names: set[str]) -> dict[str, Any]:
-    """Return the arguments of alter_column for the facts that change."""
-    made: dict[str, Any] = {}
-    if names & {"type", "collation"}:
-        made["type"] = item
-    if "nullable" in names:
-        made["nullable"] = bool(item["nullable"])
-    if "comment" in names:
-        made["comment"] = item["comment"]
-    if "default" in names:
-        made["server_default"] = item["default"]
-    return made
+def _changed(old: Item, new: Item, *names: str) -> dict[str, Any]:
+    return {name: new[name] for name in names if old[name] != new[name]}
 
 
-def _pair(
-    old: Item, new: Item, before: dict[str, Any], after: dict[str, Any], live: Snapshot, desired: Snapshot
-) -> AlterColumn:
-    made = _one(old, new, after, desired)
-    made.undo = _one(new, old, before, live)
-    return made
+def _drop(item: Item) -> ops.DropColumnOp:
+    return ops.DropColumnOp(item.key.table, item.key.name, schema=item.key.schema or None)
 
 
-def _one(old: Item, new: Item, facts: dict[str, Any], snapshot: Snapshot) -> AlterColumn:
+def _keep_values(old: Item, snapshot: Snapshot) -> list[ops.MigrateOperation]:
+    """Return how a generated column becomes a plain one that has its values; those of a virtual one are stored first."""
+    stored = _setting(old, "DROP EXPRESSION")
+    if old["generated"] == "s":
+        return [stored]
+    return [_drop(old), *add(Item(old.key, {**old.state, "generated": "s"}), snapshot), stored]
+
+
+def _one(old: Item, new: Item, snapshot: Snapshot, facts: dict[str, Any]) -> AlterColumn:
+    """Return Alembic's operation for some facts."""
     key = new.key
     options: dict[str, Any] = {}
     if "type" in facts:
@@ -140,74 +162,82 @@ def _one(old: Item, new: Item, facts: dict[str, Any], snapshot: Snapshot) -> Alt
         if using := conversion(key.name, old["type"], new["type"]):
             options["postgresql_using"] = using
     if "nullable" in facts:
-        options["modify_nullable"] = facts["nullable"]
-    default: TextClause | Literal[False] | None = False
-    if "server_default" in facts:
-        default = None if facts["server_default"] is None else verbatim(facts["server_default"])
-    comment: str | Literal[False] | None = facts.get("comment", False)
+        options["modify_nullable"] = bool(facts["nullable"])
+    default: Expression | Literal[False] | None = False
+    if "default" in facts:
+        default = None if facts["default"] is None else verbatim(facts["default"])
     return AlterColumn(
         key.table,
         key.name,
         schema=key.schema or None,
         modify_server_default=default,
-        modify_comment=comment,
+        modify_comment=facts.get("comment", False),
         **options,
     )
 
 
-def _identity(old: Item, new: Item) -> list[ops.MigrateOperation]:
-    """Return how a column's identity comes, goes or changes."""
-    table, name = table_name(new.key), new.key.name
-
-    def setting(change: str) -> Any:
-        return call("alter_column_setting", table, name, change)
-
-    there, back = (
-        _identity_change(old["identity"], new["identity"]),
-        _identity_change(new["identity"], old["identity"]),
-    )
-    made = setting(there)
-    made.undo = setting(back)
-    return [made]
+def _validity(old: Item, new: Item) -> list[ops.MigrateOperation]:
+    """Return how NOT NULL comes to hold for all rows, or for new ones only."""
+    before, after = old["not_null_not_valid"], new["not_null_not_valid"]
+    if before == after:
+        return []
+    if after:
+        valid = not old["nullable"]
+        return [*([_setting(new, "DROP NOT NULL")] if valid else []), _not_valid(new)]
+    return [] if new["nullable"] else [call("validate_table_constraint", before, table_name(new.key))]
 
 
-def _identity_change(old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
-    if new is None:
-        return "DROP IDENTITY"
-    kind = "ALWAYS" if new["always"] else "BY DEFAULT"
-    cycle = "CYCLE" if new["cycle"] else "NO CYCLE"
-    words = {
-        "increment": "INCREMENT BY",
-        "minvalue": "MINVALUE",
-        "maxvalue": "MAXVALUE",
-        "start": "START WITH",
-        "cache": "CACHE",
-    }
-    parts = [f"{word} {new[name]}" for name, word in words.items()]
-    if old is None:
-        return f"ADD GENERATED {kind} AS IDENTITY ({' '.join([*parts, cycle])})"
-    return " ".join([f"SET GENERATED {kind}", *(f"SET {part}" for part in [*parts, cycle])])
+def _not_valid(item: Item) -> ops.MigrateOperation:
+    definition = f"NOT NULL {quoted(item.key.name)} NOT VALID"
+    return call("add_constraint", item["not_null_not_valid"], table_name(item.key), definition)
+
+
+_IDENTITY = {
+    "increment": "INCREMENT BY",
+    "minvalue": "MINVALUE",
+    "maxvalue": "MAXVALUE",
+    "start": "START WITH",
+    "cache": "CACHE",
+}
+
+
+def _identity(old: Item, new: Item) -> ops.MigrateOperation:
+    """Return how a column's identity comes or changes; what is not said stays what PostgreSQL makes of it."""
+    before, after = old["identity"], new["identity"]
+    kind = "ALWAYS" if after["always"] else "BY DEFAULT"
+    if before is None:
+        options = " ".join(f"{word} {after[name]}" for name, word in _IDENTITY.items() if name in after)
+        options = f"{options} CYCLE".strip() if after.get("cycle") else options
+        return call("add_identity", table_name(new.key), new.key.name, kind, options=options or None)
+    defaults = {"increment": 1, "start": 1, "cache": 1}
+    changes = [f"SET GENERATED {kind}"] if before["always"] != after["always"] else []
+    for name, word in _IDENTITY.items():
+        if before.get(name) != after.get(name):
+            value = after.get(name, defaults.get(name))
+            changes.append(f"SET NO {word}" if value is None else f"SET {word} {value}")
+    if before.get("cycle") != after.get("cycle"):
+        changes.append("SET CYCLE" if after.get("cycle") else "SET NO CYCLE")
+    if (before.get("increment", 1) < 0) != (after.get("increment", 1) < 0):
+        changes.append("RESTART")  # where it stands is on the other side of its limits
+    return _setting(new, " ".join(changes))
+
+
+def _setting(item: Item, change: str) -> ops.MigrateOperation:
+    return call("alter_column_setting", table_name(item.key), item.key.name, change)
 
 
 def _settings(old: Item, new: Item) -> list[ops.MigrateOperation]:
     """Return how storage, compression, statistics target and parameters of a column change."""
-    made: list[ops.MigrateOperation] = []
-    table, name = table_name(new.key), new.key.name
-    for fact in _SETTINGS:
-        if old[fact] != new[fact]:
-            there, back = _setting(fact, old[fact], new[fact]), _setting(fact, new[fact], old[fact])
-            undo = call("alter_column_setting", table, name, back)
-            made.append(call("alter_column_setting", table, name, there, undo=undo))
-    return made
+    return [_setting(new, change) for fact in _SETTINGS if old[fact] != new[fact] for change in _words(fact, old[fact], new[fact])]
 
 
-def _setting(fact: str, old: Any, new: Any) -> str:
+def _words(fact: str, old: Any, new: Any) -> list[str]:
     if fact == "storage":
-        return f"SET STORAGE {_STORAGE.get(new, 'DEFAULT')}"
+        return [f"SET STORAGE {_STORAGE.get(new, 'DEFAULT')}"]
     if fact == "compression":
-        return f"SET COMPRESSION {_COMPRESSION.get(new, 'default')}"
+        return [f"SET COMPRESSION {_COMPRESSION.get(new, 'default')}"]
     if fact == "statistics":
-        return f"SET STATISTICS {-1 if new is None else new}"
-    if new:
-        return f"SET ({', '.join(new)})"
-    return f"RESET ({', '.join(option.partition('=')[0] for option in old)})"
+        return [f"SET STATISTICS {-1 if new is None else new}"]
+    before, after = ({option.partition("=")[0] for option in options or ()} for options in (old, new))
+    gone = ", ".join(sorted(before - after))
+    return [*([f"RESET ({gone})"] if gone else []), *([f"SET ({', '.join(new)})"] if new else [])]

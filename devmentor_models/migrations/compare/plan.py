@@ -79,8 +79,9 @@ class _Plan:
     def _breaks(self, breaks: Breaks, dependant: Key) -> bool:
         """Say whether a dependant must go for a while."""
         generated = dependant.kind == "column" and bool(self.live[dependant]["generated"])
-        if breaks is Breaks.COMPILED:
-            return dependant.kind in _COMPILED or generated
+        if breaks in {Breaks.COMPILED, Breaks.COMPARED}:
+            foreign = dependant.kind == "constraint" and self.live[dependant]["type"] == "f"
+            return dependant.kind in _COMPILED or generated or (foreign and breaks is Breaks.COMPARED)
         if breaks is Breaks.EVERYTHING:
             return generated or dependant.kind not in {"column", "table", "schema"}
         return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import renderers
+from alembic.autogenerate.render import render_op, renderers
 from alembic.operations import Operations
 from alembic.operations.ops import MigrateOperation
 
@@ -61,6 +61,32 @@ class NamedOperation(MigrateOperation):
         """Return the operation's SQL."""
         made = VERBS[self.verb](*self.arguments, **self.options)
         return [made] if isinstance(made, str) else made
+
+
+class Steps(MigrateOperation):
+    """Operations that are taken back by others than each one's own reverse.
+
+    Attributes:
+        there: What is done.
+        back: What takes it back.
+    """
+
+    def __init__(self, there: Sequence[MigrateOperation], back: Sequence[MigrateOperation]) -> None:
+        self.there = list(there)
+        self.back = list(back)
+
+    def reverse(self) -> Steps:
+        """Return the operations that take these back."""
+        return Steps(self.back, self.there)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return the operations as Alembic's hooks see differences."""
+        return tuple(operation.to_diff_tuple() for operation in self.there)
+
+
+@renderers.dispatch_for(Steps)
+def _render_steps(autogen: AutogenContext, operation: Steps) -> list[str]:
+    return [line for step in operation.there for line in render_op(autogen, step)]
 
 
 VERBS: dict[str, Callable[..., str | list[str]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from alembic.autogenerate.api import AutogenContext
@@ -80,6 +81,28 @@ def alter_table(table: str, change: str) -> str:
 def alter_column_setting(table: str, column: str, change: str) -> str:
     """Change a column in a way that Alembic has no operation for: ``SET STORAGE EXTERNAL``."""
     return f"ALTER TABLE {dotted(table)} ALTER COLUMN {quoted(column)} {change}"
+
+
+@operation()
+def add_identity(table: str, column: str, kind: str, *, options: str | None = None) -> list[str]:
+    """Make a column number its rows, from after the largest number that there is.
+
+    Args:
+        table: ``schema.table``.
+        column: A column that is NOT NULL and has no default.
+        kind: ``ALWAYS`` or ``BY DEFAULT``.
+        options: Of the sequence: ``START WITH 1000 CACHE 10``.
+
+    >>> add_identity("auth.users", "number", "ALWAYS")[0]
+    'ALTER TABLE auth.users ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY'
+    """
+    name, path, given = quoted(column), dotted(table), f" ({options})" if options else ""
+    largest = "min" if re.search(r"INCREMENT BY -", options or "") else "max"
+    sequence = f"pg_get_serial_sequence({literal(path)}, {literal(column)})"
+    return [
+        f"ALTER TABLE {path} ALTER COLUMN {name} ADD GENERATED {kind} AS IDENTITY{given}",
+        f"SELECT setval({sequence}, {largest}({name})) FROM {path} HAVING {largest}({name}) IS NOT NULL",
+    ]
 
 
 @operation()
