@@ -77,15 +77,32 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON 
 WHERE c.relkind = 'c' AND n.nspname = ANY(:schemas) AND {_own("pg_class", "c.oid")}
 """
 
+#: The parameters of a sequence, without those that CREATE SEQUENCE chooses by itself.
+_SEQUENCE = """jsonb_strip_nulls(jsonb_build_object('increment', nullif(s.seqincrement, 1),
+    'minvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmin, 1) ELSE nullif(s.seqmin, l.low) END,
+    'maxvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmax, l.high) ELSE nullif(s.seqmax, -1) END,
+    'start', nullif(s.seqstart, CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END),
+    'cache', nullif(s.seqcache, 1), 'cycle', nullif(s.seqcycle, false)))"""
+_LIMITS = """(VALUES ('smallint'::regtype, -32768::bigint, 32767::bigint), ('integer', -2147483648, 2147483647),
+    ('bigint', -9223372036854775808, 9223372036854775807)) l (kind, low, high)"""
+
 SEQUENCES: Final = f"""
 SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, 0,
-    jsonb_build_object('definition', format('AS %s INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s%s',
-        format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
-        CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END)),
+    {_SEQUENCE} || jsonb_build_object('type', nullif(format_type(s.seqtypid, NULL), 'bigint'), 'unlogged', nullif(c.relpersistence = 'u', false)),
     obj_description(c.oid, 'pg_class'), c.relowner::regrole::text, {_privileges("c.relacl", "s", "c.relowner")}
-FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM pg_sequence s JOIN {_LIMITS} ON l.kind = s.seqtypid JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(:schemas) AND {_own("pg_class", "c.oid")} AND NOT EXISTS (SELECT FROM pg_depend i
     WHERE i.classid = 'pg_class'::regclass AND i.objid = c.oid AND i.deptype = 'i')
+"""
+
+#: Sequences that go with a column, such as those of SERIAL.
+OWNED_SEQUENCES: Final = f"""
+SELECT n.nspname, '', c.relname, 'pg_class'::regclass::oid, c.oid, -4,
+    jsonb_build_object('column', format('%s.%I', i.refobjid::regclass, (SELECT a.attname FROM pg_attribute a
+        WHERE a.attrelid = i.refobjid AND a.attnum = i.refobjsubid))), NULL, NULL, NULL
+FROM pg_depend i JOIN pg_class c ON c.oid = i.objid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.classid = 'pg_class'::regclass AND i.deptype = 'a' AND i.refclassid = 'pg_class'::regclass AND i.refobjsubid > 0
+    AND c.relkind = 'S' AND n.nspname = ANY(:schemas) AND {_own("pg_class", "c.oid")}
 """
 
 FUNCTIONS: Final = f"""
@@ -148,15 +165,6 @@ SELECT n.nspname, c.relname, '', 'pg_class'::regclass::oid, c.oid, -3,
 _NOT_NULL_NOT_VALID = """CASE WHEN current_setting('server_version_num')::integer >= 180000 THEN
     (SELECT k.conname FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
         AND NOT k.convalidated) END"""
-
-#: The parameters of a sequence, without those that CREATE SEQUENCE chooses by itself.
-_SEQUENCE = """jsonb_strip_nulls(jsonb_build_object('increment', nullif(s.seqincrement, 1),
-    'minvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmin, 1) ELSE nullif(s.seqmin, l.low) END,
-    'maxvalue', CASE WHEN s.seqincrement > 0 THEN nullif(s.seqmax, l.high) ELSE nullif(s.seqmax, -1) END,
-    'start', nullif(s.seqstart, CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END),
-    'cache', nullif(s.seqcache, 1), 'cycle', nullif(s.seqcycle, false)))"""
-_LIMITS = """(VALUES ('smallint'::regtype, -32768::bigint, 32767::bigint), ('integer', -2147483648, 2147483647),
-    ('bigint', -9223372036854775808, 9223372036854775807)) l (kind, low, high)"""
 
 COLUMNS: Final = f"""
 SELECT n.nspname, c.relname, a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum,
@@ -230,15 +238,18 @@ WHERE n.nspname = ANY(:schemas) AND r.rulename <> '_RETURN' AND NOT c.relisparti
 
 STATISTICS: Final = """
 SELECT n.nspname, '', s.stxname, 'pg_statistic_ext'::regclass::oid, s.oid, 0,
-    jsonb_build_object('definition', pg_get_statisticsobjdef(s.oid)), obj_description(s.oid, 'pg_statistic_ext'),
+    jsonb_build_object('definition', pg_get_statisticsobjdef(s.oid), 'target', nullif(s.stxstattarget, -1)), obj_description(s.oid, 'pg_statistic_ext'),
     s.stxowner::regrole::text, NULL
 FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE n.nspname = ANY(:schemas)
 """
 
 COLLATIONS: Final = """
 SELECT n.nspname, '', c.collname, 'pg_collation'::regclass::oid, c.oid, 0,
-    jsonb_build_object('definition', format('(provider = %s, deterministic = %s', CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END, c.collisdeterministic)
-        || coalesce(format(', locale = %L', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale')), format(', lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype)) || ')'),
+    jsonb_build_object('definition', format('(provider = %s', CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END)
+        || CASE WHEN c.collprovider = 'c' THEN format(', lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype)
+            ELSE format(', locale = %L', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate)) END
+        || coalesce(format(', rules = %L', nullif(to_jsonb(c) ->> 'collicurules', '')), '')
+        || CASE WHEN c.collisdeterministic THEN '' ELSE ', deterministic = false' END || ')'),
     obj_description(c.oid, 'pg_collation'), c.collowner::regrole::text, NULL
 FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = ANY(:schemas)
 """
@@ -321,6 +332,7 @@ KINDS: Final[dict[str, str]] = {
     "column": COLUMNS,
     "constraint": CONSTRAINTS,
     "index": INDEXES,
+    "owned_sequence": OWNED_SEQUENCES,
     "statistics": STATISTICS,
     "view": VIEWS.replace(":relkind", "'v'"),
     "materialized_view": VIEWS.replace(":relkind", "'m'"),
@@ -339,8 +351,12 @@ KINDS: Final[dict[str, str]] = {
 
 #: Who depends on whom; the right side must exist first.
 DEPENDENCIES: Final = """
-SELECT classid, objid, objsubid, refclassid, refobjid, refobjsubid FROM pg_depend
-WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i')
+SELECT d.classid, d.objid, CASE WHEN s.oid IS NULL THEN d.objsubid ELSE -4 END, d.refclassid, d.refobjid, d.refobjsubid
+FROM pg_depend d LEFT JOIN pg_class s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid AND s.relkind = 'S' AND d.deptype = 'a'
+WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a', 'i')
+UNION ALL SELECT 'pg_class'::regclass, c.oid, -4, 'pg_class'::regclass, c.oid, 0 FROM pg_class c WHERE c.relkind = 'S' AND c.oid >= 16384
+UNION ALL SELECT 'pg_class'::regclass, i.indrelid, -3, 'pg_class'::regclass, i.indexrelid, 0 FROM pg_index i
+    WHERE i.indisreplident AND i.indexrelid >= 16384
 """
 
 #: Objects that stand for another one: a table's row type, a type's arrays, a column's default, a view's rule,

@@ -12,6 +12,7 @@ from alembic.operations import ops
 from sqlalchemy.sql.elements import ColumnClause, TextClause
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
+from devmentor_models.migrations.compare import sequences
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.column_types import conversion, sqlalchemy_type
 from devmentor_models.migrations.identifiers import quoted
@@ -192,33 +193,16 @@ def _not_valid(item: Item) -> ops.MigrateOperation:
     return call("add_constraint", item["not_null_not_valid"], table_name(item.key), definition)
 
 
-_IDENTITY = {
-    "increment": "INCREMENT BY",
-    "minvalue": "MINVALUE",
-    "maxvalue": "MAXVALUE",
-    "start": "START WITH",
-    "cache": "CACHE",
-}
-
-
 def _identity(old: Item, new: Item) -> ops.MigrateOperation:
-    """Return how a column's identity comes or changes; what is not said stays what PostgreSQL makes of it."""
+    """Return how a column's identity comes or changes."""
     before, after = old["identity"], new["identity"]
     kind = "ALWAYS" if after["always"] else "BY DEFAULT"
     if before is None:
-        options = " ".join(f"{word} {after[name]}" for name, word in _IDENTITY.items() if name in after)
-        options = f"{options} CYCLE".strip() if after.get("cycle") else options
-        return call("add_identity", table_name(new.key), new.key.name, kind, options=options or None)
-    defaults = {"increment": 1, "start": 1, "cache": 1}
+        options = " ".join(sequences.parameters(after)) or None
+        return call("add_identity", table_name(new.key), new.key.name, kind, options=options)
     changes = [f"SET GENERATED {kind}"] if before["always"] != after["always"] else []
-    for name, word in _IDENTITY.items():
-        if before.get(name) != after.get(name):
-            value = after.get(name, defaults.get(name))
-            changes.append(f"SET NO {word}" if value is None else f"SET {word} {value}")
-    if before.get("cycle") != after.get("cycle"):
-        changes.append("SET CYCLE" if after.get("cycle") else "SET NO CYCLE")
-    if (before.get("increment", 1) < 0) != (after.get("increment", 1) < 0):
-        changes.append("RESTART")  # where it stands is on the other side of its limits
+    for change in sequences.changes(before, after):
+        changes.append(change if change == "RESTART" else f"SET {change}")
     return _setting(new, " ".join(changes))
 
 

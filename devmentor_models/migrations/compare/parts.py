@@ -298,7 +298,17 @@ def _alter_database_setting(old: Item, new: Item) -> Alteration:
 
 
 def _statistics(item: Item) -> Operations:
-    return [call("create_statistics", item["definition"], undo=call("drop_statistics", _dotted(item.key)))]
+    name = _dotted(item.key)
+    made: Operations = [call("create_statistics", item["definition"], undo=call("drop_statistics", name))]
+    return made + _alter_statistics(Item(item.key, {"definition": item["definition"]}), item).operations
+
+
+def _alter_statistics(old: Item, new: Item) -> Alteration | None:
+    if old["definition"] != new["definition"]:
+        return None
+    words = [f"SET STATISTICS {-1 if item['target'] is None else item['target']}" for item in (new, old)]
+    there, back = (f"ALTER STATISTICS {new.key.sql} {word}" for word in words)
+    return Alteration([_sql(there, back)] if old["target"] != new["target"] else [])
 
 
 def _replica_identity(item: Item) -> Operations:
@@ -339,7 +349,8 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "enum": _simple("create_enum", "drop_type", "values"),
     "composite": _composite,
     "domain": _domain,
-    "sequence": _simple("create_sequence", "drop_sequence", "definition"),
+    "sequence": sequences.create,
+    "owned_sequence": sequences.own,
     "function": _function,
     "constraint": tables.add_constraint,
     "index": tables.create_index,
@@ -374,7 +385,9 @@ _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
     "default_privileges": rights.alter_default_privileges,
     "domain": _alter_domain,
     "composite": _alter_composite,
-    "sequence": _alter_sequence,
+    "sequence": sequences.alter,
+    "owned_sequence": sequences.alter_owner,
+    "statistics": _alter_statistics,
     "database_setting": _alter_database_setting,
     "role": rights.alter_role,
     "owner": rights.alter_owner,

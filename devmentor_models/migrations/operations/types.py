@@ -117,14 +117,14 @@ def drop_collation(name: str) -> str:
 
 
 @operation()
-def create_sequence(name: str, definition: str = "") -> str:
-    """Create a sequence."""
-    return f"CREATE SEQUENCE {dotted(name)} {definition}".rstrip()
+def create_sequence(name: str, definition: str = "", *, unlogged: bool = False) -> str:
+    """Create a sequence: ``op.create_sequence("auth.numbers", "START WITH 1000 CACHE 10")``."""
+    return f"CREATE {'UNLOGGED ' if unlogged else ''}SEQUENCE {dotted(name)} {definition}".rstrip()
 
 
 @operation()
 def alter_sequence(name: str, definition: str) -> str:
-    """Change a sequence's parameters; it goes on where it stands."""
+    """Change a sequence: its parameters, ``OWNED BY schema.table.column``; it goes on where it stands."""
     return f"ALTER SEQUENCE {dotted(name)} {definition}"
 
 

@@ -139,7 +139,7 @@ def _sequence(metadata: MetaData, new: bool) -> None:
 @case("sequences", "every parameter")
 def _parameters(metadata: MetaData, new: bool) -> None:
     declare(metadata, Schema("app"))
-    options = "AS integer INCREMENT 2 MINVALUE 3 MAXVALUE 99 START 5 CACHE 4 CYCLE" if new else ""
+    options = "AS integer INCREMENT 2 MINVALUE -3 MAXVALUE 99 START 5 CACHE 4 CYCLE" if new else ""
     declare(metadata, statement(f"CREATE SEQUENCE app.s {options}", needs_tables=False))
 
 

@@ -138,6 +138,8 @@ def _normal(statement: str) -> str:
     if words.startswith("CREATE TABLE") and "(" in words:
         head, _, body = words.partition("(\n")
         inner, bracket, tail = body.rpartition("\n)")
+        # PostgreSQL 18 names NOT NULL constraints: after what the column was called when it got it.
+        inner = re.sub(r'CONSTRAINT (\w+|"[^"]+") NOT NULL', "NOT NULL", inner)
         parts = sorted(part.strip().rstrip(",") for part in inner.splitlines())
         return f"{head}(" + ", ".join(parts) + f"{bracket}{tail}"
     return words
