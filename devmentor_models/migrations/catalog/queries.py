@@ -248,7 +248,7 @@ SELECT n.nspname, '', c.collname, 'pg_collation'::regclass::oid, c.oid, 0,
     jsonb_build_object('definition', format('(provider = %s', CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END)
         || CASE WHEN c.collprovider = 'c' THEN format(', lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype)
             ELSE format(', locale = %L', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate)) END
-        || coalesce(format(', rules = %L', nullif(to_jsonb(c) ->> 'collicurules', '')), '')
+        || coalesce(', rules = ' || quote_literal(to_jsonb(c) ->> 'collicurules'), '')
         || CASE WHEN c.collisdeterministic THEN '' ELSE ', deterministic = false' END || ')'),
     obj_description(c.oid, 'pg_collation'), c.collowner::regrole::text, NULL
 FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = ANY(:schemas)

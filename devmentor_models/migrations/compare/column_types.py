@@ -164,6 +164,12 @@ def base(name: str) -> str:
     return bare.rpartition(".")[2] if last in {*_OF_EXTENSIONS, *_VECTORS} else bare
 
 
+def comparable(old: str, new: str) -> bool:
+    """Say whether a foreign key may join columns of the two types."""
+    kinds = {base(old), base(new)}
+    return len(kinds) == 1 or kinds <= {"smallint", "integer", "bigint"} or kinds <= {"text", "character varying"}
+
+
 def conversion(column: str, old: str, new: str) -> str | None:
     """Return the USING expression of a change of type; None where an assignment converts by itself.
 

@@ -11,11 +11,12 @@ from alembic.autogenerate.render import renderers
 from alembic.operations import ops
 from sqlalchemy.sql.elements import ColumnClause, TextClause
 
-from devmentor_models.migrations.catalog import Item, Key, Snapshot
-from devmentor_models.migrations.compare import sequences
+from devmentor_models.migrations.catalog import Item, Snapshot
+from devmentor_models.migrations.compare import own_types, sequences
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
-from devmentor_models.migrations.compare.column_types import conversion, sqlalchemy_type
+from devmentor_models.migrations.compare.column_types import comparable, conversion, sqlalchemy_type
 from devmentor_models.migrations.identifiers import quoted
+from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.operations import Steps, call
 
 _SETTINGS = ("storage", "compression", "statistics", "parameters")
@@ -43,11 +44,6 @@ def _render(autogen: AutogenContext, operation: AlterColumn) -> str:
     written = re.sub(r",\n +", ", ", written)
     using = operation.kw.get("postgresql_using")
     return f"{written[:-1]}, postgresql_using={using!r})" if using else written
-
-
-def table_name(key: Key) -> str:
-    """Return ``schema.table`` as our operations take it."""
-    return f"{key.schema}.{key.table}" if key.schema else key.table
 
 
 def column(item: Item, snapshot: Snapshot) -> sa.Column[Any]:
@@ -97,8 +93,12 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
     if old["generated"] and new["generated"]:
         if recast or any(old[fact] != new[fact] for fact in ("generated", "expression")):
             return None
+    if not retyped and own_types.default_moves(old, new, live, desired):
+        new = Item(new.key, {**new.state, "default": old["default"]})
     there, back = _steps(old, new, live, desired), _steps(new, old, desired, live)
-    breaks = Breaks.COMPARED if recast else Breaks.COMPILED if retyped else Breaks.NOTHING
+    breaks = Breaks.NOTHING
+    if retyped:
+        breaks = Breaks.COMPILED if comparable(old["type"], new["type"]) else Breaks.COMPARED
     if bool(old["generated"]) != bool(new["generated"]):
         breaks = Breaks.EVERYTHING
     return Alteration([Steps(there, back)] if there or back else [], breaks)

@@ -235,29 +235,6 @@ def _sql(there: str, back: str) -> NamedOperation:
     return call("execute_sql", there, undo=call("execute_sql", back))
 
 
-def _composite(item: Item) -> Operations:
-    attributes = ", ".join(f"{quoted(name)} {kind}" for name, kind in item["attributes"])
-    return [
-        call("create_composite", _dotted(item.key), attributes, undo=call("drop_type", _dotted(item.key)))
-    ]
-
-
-def _alter_composite(old: Item, new: Item) -> Alteration:
-    alter = f"ALTER TYPE {new.key.sql}"
-    before, after = dict(old["attributes"]), dict(new["attributes"])
-    changes: list[tuple[str, str]] = []
-    for name in before.keys() | after.keys():
-        attribute = quoted(name)
-        if name not in after:
-            changes.append((f"DROP ATTRIBUTE {attribute}", f"ADD ATTRIBUTE {attribute} {before[name]}"))
-        elif name not in before:
-            changes.append((f"ADD ATTRIBUTE {attribute} {after[name]}", f"DROP ATTRIBUTE {attribute}"))
-        elif before[name] != after[name]:
-            words = [f"ALTER ATTRIBUTE {attribute} TYPE {kind}" for kind in (after[name], before[name])]
-            changes.append((words[0], words[1]))
-    return Alteration([_sql(f"{alter} {there}", f"{alter} {back}") for there, back in sorted(changes)])
-
-
 def _publication(item: Item) -> Operations:
     parts = []
     if item["all_tables"]:
@@ -347,8 +324,8 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "role": rights.role,
     "collation": _simple("create_collation", "drop_collation", "definition"),
     "enum": _simple("create_enum", "drop_type", "values"),
-    "composite": _composite,
-    "domain": _domain,
+    "composite": own_types.create_composite,
+    "domain": own_types.create_domain,
     "sequence": sequences.create,
     "owned_sequence": sequences.own,
     "function": _function,

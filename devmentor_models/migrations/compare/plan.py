@@ -10,7 +10,7 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import KINDS
-from devmentor_models.migrations.compare import parts, tables
+from devmentor_models.migrations.compare import own_types, parts, tables
 from devmentor_models.migrations.compare.changes import UNCOMPARED, Alteration, Breaks, Change, Step
 
 #: What PostgreSQL does not rebuild when the type of a column changes.
@@ -61,11 +61,13 @@ class _Plan:
 
     def _make_way(self) -> None:
         """Replace, too, what stands on something that goes or that PostgreSQL won't change beneath it."""
-        queue = [*self.gone, *self.replaced, *self.altered]
+        queue = [(key, Breaks.EVERYTHING) for key in [*self.gone, *self.replaced]]
+        queue += [(key, how.breaks) for key, how in self.altered.items()]
         while queue:
-            key = queue.pop()
-            breaks = self.altered[key].breaks if key in self.altered else Breaks.EVERYTHING
+            key, breaks = queue.pop()
             for dependant in self.dependants[key]:
+                if key.kind in own_types.ALTER and key in self.altered and breaks is Breaks.EVERYTHING and dependant.kind == "column":
+                    queue.append((dependant, Breaks.COMPARED))  # its type is made anew, and so changes
                 if (
                     dependant in self.gone
                     or dependant in self.replaced
@@ -74,7 +76,7 @@ class _Plan:
                     continue
                 self.altered.pop(dependant, None)
                 self.replaced.add(dependant)
-                queue.append(dependant)
+                queue.append((dependant, Breaks.EVERYTHING))
 
     def _breaks(self, breaks: Breaks, dependant: Key) -> bool:
         """Say whether a dependant must go for a while."""
@@ -139,6 +141,8 @@ class _Plan:
         for key in self.altered:
             for needed in self.live[key].requires:
                 yield (Step.ALTER, key), self._node((Step.DROP, needed))
+            for needed in self.live[key].requires - self.desired[key].requires:
+                yield (Step.ALTER, key), (Step.ALTER, needed)
         for key in self.new | self.replaced | self.altered.keys():
             if key not in self.desired:
                 continue

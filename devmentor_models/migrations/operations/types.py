@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.operations.named import operation
@@ -63,33 +63,99 @@ def replace_enum(
         columns: ``schema.table.column`` of every column of the type: its default, or None.
         mapping: Values that go: the values that take their place.
     """
-    schema, _, bare = name.rpartition(".")
-    old = f"{bare}__old"
-    made = [f"ALTER TYPE {dotted(name)} RENAME TO {quoted(old)}", create_enum(name, values)]
-    for path, default in columns.items():
-        table, _, column = path.rpartition(".")
-        array = column.endswith("[]")
-        column = quoted(column.removesuffix("[]"))
-        kind = dotted(name) + ("[]" if array else "")
-        source = f"{column}::text" + ("[]" if array else "")
+    def source(column: str, *, array: bool) -> str:
+        made = f"{column}::text" + ("[]" if array else "")
         if mapping and not array:
             cases = " ".join(f"WHEN {literal(gone)} THEN {literal(kept)}" for gone, kept in mapping.items())
-            source = f"CASE {source} {cases} ELSE {source} END"
+            made = f"CASE {made} {cases} ELSE {made} END"
         for gone, kept in (mapping or {}).items() if array else ():
-            source = f"array_replace({source}, {literal(gone)}, {literal(kept)})"
+            made = f"array_replace({made}, {literal(gone)}, {literal(kept)})"
+        return f"({made})::{dotted(name)}" + ("[]" if array else "")
+
+    return _replaced("TYPE", name, create_enum(name, values), columns, source)
+
+
+def _replaced(
+    kind: str, name: str, create: str, columns: Mapping[str, str | None], source: Callable[..., str]
+) -> list[str]:
+    """Return how a type is made anew beneath its columns, whose values ``source`` converts."""
+    schema, _, bare = name.rpartition(".")
+    old = dotted(f"{schema}.{bare}__old" if schema else f"{bare}__old")
+    made = [f"ALTER {kind} {dotted(name)} RENAME TO {quoted(f'{bare}__old')}", create]
+    for path, default in columns.items():
+        table, _, written = path.rpartition(".")
+        array = written.endswith("[]")
+        column = quoted(written.removesuffix("[]"))
+        type_ = dotted(name) + ("[]" if array else "")
         alter = f"ALTER TABLE {dotted(table)} ALTER COLUMN {column}"
-        if default is not None:
-            made.append(f"{alter} DROP DEFAULT")
-        made.append(f"{alter} TYPE {kind} USING ({source})::{kind}")
+        made += [f"{alter} DROP DEFAULT", f"{alter} TYPE {type_} USING {source(column, array=array)}"]
         if default is not None:
             made.append(f"{alter} SET DEFAULT {default}")
-    return [*made, f"DROP TYPE {dotted(f'{schema}.{old}' if schema else old)}"]
+    return [*made, f"DROP {kind} {old}"]
+
+
+@operation()
+def replace_domain(name: str, definition: str, columns: Mapping[str, str | None]) -> list[str]:
+    """Make a domain anew, on another type; rewrites the tables of ``columns`` (as for ``replace_enum``)."""
+
+    def source(column: str, *, array: bool) -> str:
+        return f"{column}::text::{dotted(name)}" if not array else f"{column}::text[]::{dotted(name)}[]"
+
+    return _replaced("DOMAIN", name, create_domain(name, definition), columns, source)
+
+
+@operation()
+def replace_composite(
+    name: str, attributes: Mapping[str, str], columns: Mapping[str, str | None], *, kept: Sequence[str] = ()
+) -> list[str]:
+    """Make a composite type anew; rewrites the tables of ``columns`` (as for ``replace_enum``).
+
+    Args:
+        name: ``schema.type``.
+        attributes: Names and types, in their order.
+        columns: ``schema.table.column`` of every column of the type: its default, or None.
+        kept: The attributes whose values stay; others become NULL.
+    """
+
+    def source(column: str, *, array: bool) -> str:
+        fields = (
+            f"({column}).{quoted(attribute)}::{kind}" if attribute in kept else f"NULL::{kind}"
+            for attribute, kind in attributes.items()
+        )
+        return f"CASE WHEN {column} IS DISTINCT FROM NULL THEN ROW({', '.join(fields)})::{dotted(name)} END"
+
+    definition = ", ".join(f"{quoted(attribute)} {kind}" for attribute, kind in attributes.items())
+    return _replaced("TYPE", name, create_composite(name, definition), columns, source)
+
+
+@operation()
+def replace_collation(name: str, definition: str, columns: Mapping[str, str]) -> list[str]:
+    """Make a collation anew; the indexes of ``columns`` (``schema.table.column``: type) are built again."""
+    schema, _, bare = name.rpartition(".")
+    old = dotted(f"{schema}.{bare}__old" if schema else f"{bare}__old")
+    made = [f"ALTER COLLATION {dotted(name)} RENAME TO {quoted(f'{bare}__old')}", create_collation(name, definition)]
+    for path, type_ in columns.items():
+        table, _, column = path.rpartition(".")
+        made.append(f"ALTER TABLE {dotted(table)} ALTER COLUMN {quoted(column)} TYPE {type_} COLLATE {dotted(name)}")
+    return [*made, f"DROP COLLATION {old}"]
 
 
 @operation()
 def create_domain(name: str, definition: str) -> str:
     """Create a domain: ``op.create_domain("auth.port", "integer CONSTRAINT ck CHECK ((VALUE > 0))")``."""
     return f"CREATE DOMAIN {dotted(name)} AS {definition}"
+
+
+@operation()
+def alter_domain(name: str, change: str) -> str:
+    """Change a domain: ``op.alter_domain("auth.port", "SET DEFAULT 5432")``."""
+    return f"ALTER DOMAIN {dotted(name)} {change}"
+
+
+@operation()
+def alter_composite(name: str, change: str) -> str:
+    """Change a composite type: ``op.alter_composite("auth.range", "ADD ATTRIBUTE step integer")``."""
+    return f"ALTER TYPE {dotted(name)} {change}"
 
 
 @operation()

@@ -96,6 +96,9 @@ def _remove_beneath(metadata: MetaData, new: bool) -> None:
         statement("CREATE MATERIALIZED VIEW app.m AS SELECT l FROM app.t"),
         statement("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY"),
         statement("CREATE POLICY p ON app.t USING (n < 'b')"),
+        statement("CREATE POLICY q ON app.t USING (n IS NOT NULL)"),
+        statement("CREATE VIEW app.x AS SELECT id FROM app.t WHERE n IS NOT NULL"),
+        statement("CREATE TRIGGER h BEFORE UPDATE OF n ON app.t FOR EACH ROW EXECUTE FUNCTION app.g()"),
         statement("CREATE FUNCTION app.f(k app.kind) RETURNS app.kind LANGUAGE sql AS 'SELECT k'"),
         statement(
             "CREATE TRIGGER g BEFORE UPDATE OF n ON app.t FOR EACH ROW WHEN (NEW.n = 'b') EXECUTE FUNCTION app.g()"
