@@ -42,7 +42,6 @@ def _alter_enum(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alte
         if value not in old["values"]:
             beside = {"after": after[place - 1]} if place else {"before": old["values"][0]}
             added.append(call("add_enum_value", _dotted(new.key), value, **beside))
-    # The way down makes the type anew, and what stands on it must make way.
     return Alteration([Steps(added, [back])])
 
 

@@ -12,6 +12,7 @@ from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import KINDS
 from devmentor_models.migrations.compare import own_types, parts, tables
 from devmentor_models.migrations.compare.changes import UNCOMPARED, Alteration, Breaks, Change, Step
+from devmentor_models.migrations.operations import Steps
 
 #: What PostgreSQL does not rebuild when the type of a column changes.
 _COMPILED = {"view", "materialized_view", "rule", "policy", "trigger", "function", "publication"}
@@ -68,6 +69,8 @@ class _Plan:
             for dependant in self.dependants[key]:
                 if key.kind in own_types.ALTER and key in self.altered and breaks is Breaks.EVERYTHING and dependant.kind == "column":
                     queue.append((dependant, Breaks.COMPARED))  # its type is made anew, and so changes
+                if key.kind == "table" and key in self.altered and dependant.kind == "column":
+                    queue.append((dependant, breaks))
                 if (
                     dependant in self.gone
                     or dependant in self.replaced
@@ -175,11 +178,23 @@ class _Plan:
         old, new = self.live.get(key), self.desired.get(key)
         because = key not in self.differing
         if step is Step.ALTER:
-            return Change(step, key, old, new, self.altered[key].operations)
+            operations = self._added_values(key) if key.kind == "enum" else self.altered[key].operations
+            return Change(step, key, old, new, operations)
         item = old if step is Step.DROP else new
         snapshot = self.live if step is Step.DROP else self.desired
         assert item is not None  # noqa: S101 - a step is made for a part that is there
         return Change(step, key, old, new, self._operations(step, item, snapshot), because)
+
+    def _added_values(self, key: Key) -> list[MigrateOperation]:
+        """Return how an enum changes; where it only gets values, the way back makes what stands on it make way."""
+        operations = self.altered[key].operations
+        if self.altered[key].breaks is Breaks.EVERYTHING or not operations:
+            return operations
+        there = operations[0]
+        assert isinstance(there, Steps)  # noqa: S101 - so `own_types` makes it
+        common = {part: item for part, item in self.live.items() if part in self.desired.keys() - self.replaced}
+        found = changes(Snapshot({**common, key: self.desired[key]}), Snapshot(common))
+        return [Steps(there.there, [operation for change in found for operation in change.operations])]
 
     def _operations(self, step: Step, item: Item, snapshot: Snapshot) -> list[MigrateOperation]:
         if item.key.kind == "table":

@@ -140,14 +140,16 @@ def repartition(table: str, *, by: str | None = None) -> list[str]:
     schema, _, bare = table.rpartition(".")
     old = f"{bare}__old"
     before = dotted(f"{schema}.{old}" if schema else old)
-    default = dotted(f"{schema}.{bare}_default" if schema else f"{bare}_default")
+    # A partition of the old table may have the name until that goes.
+    default = dotted(f"{schema}.{bare}__default" if schema else f"{bare}__default")
     like = f"(LIKE {before} INCLUDING ALL EXCLUDING CONSTRAINTS EXCLUDING INDEXES)"
     made = [f"ALTER TABLE {dotted(table)} RENAME TO {quoted(old)}"]
     made.append(f"CREATE TABLE {dotted(table)} {like}" + (f" PARTITION BY {by}" if by else ""))
     if by:
         made.append(f"CREATE TABLE {default} PARTITION OF {dotted(table)} DEFAULT")
     made.append(f"INSERT INTO {dotted(table)} SELECT * FROM {before}")
-    return [*made, f"DROP TABLE {before}"]
+    made.append(f"DROP TABLE {before}")
+    return [*made, f"ALTER TABLE {default} RENAME TO {quoted(f'{bare}_default')}"] if by else made
 
 
 def _rename_table(old: str, new: str, *, schema: str | None = None) -> str:

@@ -79,7 +79,21 @@ def _moved_default(metadata: MetaData, new: bool) -> None:
     kept="SELECT id, n, l FROM app.t",
 )
 def _remove_beneath(metadata: MetaData, new: bool) -> None:
-    kind = _enum("a b" if new else "a c b")
+    _used(metadata, "a b" if new else "a c b")
+
+
+@case(
+    "enums",
+    "add a value beneath everything that may use it",
+    rows="INSERT INTO app.t (id, n, l) VALUES (1, 'a', '{a,b}')",
+    kept="SELECT id, n, l FROM app.t",
+)
+def _add_beneath(metadata: MetaData, new: bool) -> None:
+    _used(metadata, "a c b" if new else "a b")
+
+
+def _used(metadata: MetaData, values: str) -> None:
+    kind = _enum(values)
     declare(metadata, function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"))
     table(
         metadata,
