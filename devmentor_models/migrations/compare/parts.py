@@ -8,7 +8,7 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.read import described
-from devmentor_models.migrations.compare import columns, rights, tables
+from devmentor_models.migrations.compare import columns, own_types, rights, sequences, tables
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import table_name
 from devmentor_models.migrations.identifiers import literal, quoted
@@ -35,8 +35,8 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
     kind = new.key.kind
     if kind == "column":
         return columns.alter(old, new, live, desired)
-    if kind == "enum":
-        return _alter_enum(old, new, live, desired)
+    if kind in own_types.ALTER:
+        return own_types.ALTER[kind](old, new, live, desired)
     if kind == "constraint":
         target = described(new.key, {})
         return tables.alter_constraint(old, new, live.get(Key("comment", new.key.schema, target, "")))
@@ -143,46 +143,6 @@ def _alter_comment(old: Item, new: Item) -> Alteration:
     return _pair(call("comment_on", target, new["text"]), call("comment_on", target, old["text"]))
 
 
-def _alter_enum(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration:
-    """Return how an enum changes: values are added in place; otherwise the type is made anew."""
-    name, before, after = _dotted(new.key), list(old["values"]), list(new["values"])
-    kept = [value for value in after if value in before]
-
-    def replace(item: Item, snapshot: Snapshot) -> NamedOperation:
-        return call("replace_enum", name, item["values"], _users(item.key, snapshot))
-
-    if kept != before:
-        there = replace(Item(new.key, new.state), _only(live, desired))
-        there.undo = replace(old, live)
-        return Alteration([there], Breaks.EVERYTHING)
-    made: Operations = []
-    for place, value in enumerate(after):
-        if value not in before:
-            beside = {"after": after[place - 1]} if place else {"before": before[0]}
-            undo = (
-                replace(Item(old.key, {"values": [*before]}), _only(desired, live))
-                if not made
-                else call("execute_sql", "SELECT")
-            )
-            made.append(call("add_enum_value", name, value, undo=undo, **beside))
-    return Alteration(made)
-
-
-def _only(snapshot: Snapshot, other: Snapshot) -> Snapshot:
-    """Return what both have: columns that come later, or have gone before, are not there to be altered."""
-    return Snapshot({key: item for key, item in snapshot.items() if key in other})
-
-
-def _users(enum: Key, snapshot: Snapshot) -> dict[str, str | None]:
-    """Return the columns of an enum's type, with their defaults."""
-    made: dict[str, str | None] = {}
-    for item in snapshot.kind("column"):
-        if str(item["type"]).removesuffix("[]") == enum.sql:
-            array = "[]" if str(item["type"]).endswith("[]") else ""
-            made[f"{table_name(item.key)}.{item.key.name}{array}"] = item["default"]
-    return made
-
-
 def _default(item: Item) -> Operations:
     """Return how a column gets its default back, after what the default calls was made anew."""
     key = item.key
@@ -192,43 +152,6 @@ def _default(item: Item) -> Operations:
     )
     set_.undo = drop_
     return [set_]
-
-
-def _domain(item: Item) -> Operations:
-    name = _dotted(item.key)
-    parts = [str(item["type"])]
-    parts += [f"DEFAULT {item['default']}"] if item["default"] is not None else []
-    parts += ["NOT NULL"] if item["not_null"] else []
-    parts += [
-        f"CONSTRAINT {quoted(key)} {value}" for key, value in sorted((item["constraints"] or {}).items())
-    ]
-    return [call("create_domain", name, " ".join(parts), undo=call("drop_domain", name))]
-
-
-def _alter_domain(old: Item, new: Item) -> Alteration | None:
-    if old["type"] != new["type"]:
-        return None
-    alter = f"ALTER DOMAIN {new.key.sql}"
-    changes: list[tuple[str, str]] = []
-    if old["default"] != new["default"]:
-        words = [
-            f"SET DEFAULT {item['default']}" if item["default"] is not None else "DROP DEFAULT"
-            for item in (new, old)
-        ]
-        changes.append((words[0], words[1]))
-    if old["not_null"] != new["not_null"]:
-        changes.append(
-            ("SET NOT NULL", "DROP NOT NULL") if new["not_null"] else ("DROP NOT NULL", "SET NOT NULL")
-        )
-    before, after = old["constraints"] or {}, new["constraints"] or {}
-    for name in sorted({*before, *after}):
-        if before.get(name) != after.get(name):
-            dropped = f"DROP CONSTRAINT {quoted(name)}"
-            if name in before:
-                changes.append((dropped, f"ADD CONSTRAINT {quoted(name)} {before[name]}"))
-            if name in after:
-                changes.append((f"ADD CONSTRAINT {quoted(name)} {after[name]}", dropped))
-    return Alteration([_sql(f"{alter} {there}", f"{alter} {back}") for there, back in changes])
 
 
 def _sql(there: str, back: str) -> NamedOperation:
@@ -294,17 +217,6 @@ def _replica_identity(item: Item) -> Operations:
     return [call("alter_table", table, f"REPLICA IDENTITY {item['identity']}", undo=undo)]
 
 
-def _alter_sequence(old: Item, new: Item) -> Alteration:
-    name = _dotted(new.key)
-    words = [
-        item["definition"].replace(" CYCLE", " CYCLE")
-        if " CYCLE" in item["definition"]
-        else f"{item['definition']} NO CYCLE"
-        for item in (new, old)
-    ]
-    return _pair(call("alter_sequence", name, words[0]), call("alter_sequence", name, words[1]))
-
-
 def _partition(item: Item) -> Operations:
     """Return how a partition came to differ from its parent; dropping the difference is what is wanted."""
     table = table_name(item.key)
@@ -360,8 +272,6 @@ _ALTER: dict[str, Callable[[Item, Item], Alteration | None]] = {
     "comment": _alter_comment,
     "grant": rights.alter_grant,
     "default_privileges": rights.alter_default_privileges,
-    "domain": _alter_domain,
-    "composite": _alter_composite,
     "sequence": sequences.alter,
     "owned_sequence": sequences.alter_owner,
     "statistics": _alter_statistics,

@@ -9,7 +9,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
 from alembic.operations import ops
 
-from devmentor_models.migrations.identifiers import qualified, quoted
+from devmentor_models.migrations.identifiers import literal, qualified, quoted
 from devmentor_models.migrations.operations.named import VERBS, operation
 from devmentor_models.migrations.operations.objects import dotted
 
