@@ -97,7 +97,7 @@ def build(connection: Connection, metadata: MetaData, homes: dict[str, str], own
 
 
 def _early(item: Statement) -> bool:
-    """Say whether a statement comes before the tables; default privileges do: they are of what comes after."""
+    """Say whether a statement comes before the tables; default privileges do: they are of what follows."""
     return not item.needs_tables or item.sql.lstrip().upper().startswith("ALTER DEFAULT PRIVILEGES")
 
 

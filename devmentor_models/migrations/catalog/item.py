@@ -15,7 +15,7 @@ class Key(NamedTuple):
     Attributes:
         kind: ``table``, ``column``, ``index`` … as `queries.KINDS` names them.
         schema: Its schema; empty for what has none.
-        table: The relation it belongs to, or what a comment, grant or owner is of; empty for what stands alone.
+        table: The relation it belongs to, or what a comment, grant or owner is of; empty for what is alone.
         name: Its own name; a function's as SQL, with its argument types.
     """
 

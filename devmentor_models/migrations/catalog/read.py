@@ -51,7 +51,7 @@ class Scope:
         schemas: The schemas to read.
         ignored: Tables that are left out, as ``schema.table``: those that the migrations keep for themselves.
         owner: Who ought to own everything; None for whoever owns the most.
-        role_prefix: How our roles are called: others whose names begin so are reported; None: none are looked for.
+        role_prefix: How names of our roles begin: others that begin so are reported; None: no others are.
     """
 
     schemas: tuple[str, ...]
@@ -74,7 +74,7 @@ def read(connection: Connection, scope: Scope) -> Snapshot:
             state = canonical(state) if kind in EXPRESSIONS else state
             items[key] = Item(key, {name: value for name, value in state.items() if value is not None})
             addresses[address[0], address[1], address[2]] = key
-            for attached in _attached(key, state, comment, owner, privileges, scope):
+            for attached in _attached(key, state, (comment, owner, privileges), scope):
                 items[attached.key] = attached
     edges = connection.execute(text(DEPENDENCIES)).all()
     aliases = connection.execute(text(ALIASES)).all()
@@ -97,9 +97,10 @@ def described(key: Key, state: dict[str, Any]) -> str:
 
 
 def _attached(
-    key: Key, state: dict[str, Any], comment: str | None, owner: str | None, privileges: Any, scope: Scope
+    key: Key, state: dict[str, Any], facts: tuple[str | None, str | None, Any], scope: Scope
 ) -> Iterator[Item]:
     """Yield an object's comment, owner and privileges as parts of their own."""
+    comment, owner, privileges = facts
     needs = frozenset({key})
     if comment is not None:
         yield Item(Key("comment", key.schema, described(key, state), ""), {"text": comment}, needs)
@@ -146,7 +147,7 @@ def _resolved(addresses: dict[Address, Key], aliases: Any) -> dict[Address, Key]
 
 
 def _with_requirements(items: dict[Key, Item], addresses: dict[Address, Key], edges: Any) -> Snapshot:
-    """Return the snapshot with what each part requires: as PostgreSQL records it, and its table and schema."""
+    """Return the snapshot with what each part requires: as PostgreSQL records it, its table and schema."""
     requires: dict[Key, set[Key]] = defaultdict(set)
     for catalog, oid, part, *target in edges:
         needy = addresses.get((catalog, oid, part)) or addresses.get((catalog, oid, 0))

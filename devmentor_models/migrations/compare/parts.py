@@ -9,8 +9,8 @@ from alembic.operations.ops import MigrateOperation
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.read import described
 from devmentor_models.migrations.compare import columns, own_types, rights, sequences, tables
-from devmentor_models.migrations.compare.changes import Alteration, Breaks
-from devmentor_models.migrations.compare.columns import table_name
+from devmentor_models.migrations.compare.changes import Alteration
+from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.operations import NamedOperation, call
 
@@ -35,11 +35,11 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
     kind = new.key.kind
     if kind == "column":
         return columns.alter(old, new, live, desired)
-    if kind in own_types.ALTER:
-        return own_types.ALTER[kind](old, new, live, desired)
     if kind == "constraint":
         target = described(new.key, {})
         return tables.alter_constraint(old, new, live.get(Key("comment", new.key.schema, target, "")))
+    if kind in own_types.ALTER:
+        return own_types.ALTER[kind](old, new, live, desired)
     if kind in _ALTER:
         return _ALTER[kind](old, new)
     return None
@@ -200,15 +200,19 @@ def _alter_database_setting(old: Item, new: Item) -> Alteration:
 def _statistics(item: Item) -> Operations:
     name = _dotted(item.key)
     made: Operations = [call("create_statistics", item["definition"], undo=call("drop_statistics", name))]
-    return made + _alter_statistics(Item(item.key, {"definition": item["definition"]}), item).operations
+    return made + _statistics_target(Item(item.key, {}), item)
 
 
 def _alter_statistics(old: Item, new: Item) -> Alteration | None:
-    if old["definition"] != new["definition"]:
-        return None
+    return Alteration(_statistics_target(old, new)) if old["definition"] == new["definition"] else None
+
+
+def _statistics_target(old: Item, new: Item) -> Operations:
+    if old["target"] == new["target"]:
+        return []
     words = [f"SET STATISTICS {-1 if item['target'] is None else item['target']}" for item in (new, old)]
     there, back = (f"ALTER STATISTICS {new.key.sql} {word}" for word in words)
-    return Alteration([_sql(there, back)] if old["target"] != new["target"] else [])
+    return [_sql(there, back)]
 
 
 def _replica_identity(item: Item) -> Operations:

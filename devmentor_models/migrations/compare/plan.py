@@ -67,7 +67,12 @@ class _Plan:
         while queue:
             key, breaks = queue.pop()
             for dependant in self.dependants[key]:
-                if key.kind in own_types.ALTER and key in self.altered and breaks is Breaks.EVERYTHING and dependant.kind == "column":
+                if (
+                    key.kind in own_types.ALTER
+                    and key in self.altered
+                    and breaks is Breaks.EVERYTHING
+                    and dependant.kind == "column"
+                ):
                     queue.append((dependant, Breaks.COMPARED))  # its type is made anew, and so changes
                 if key.kind == "table" and key in self.altered and dependant.kind == "column":
                     queue.append((dependant, breaks))
@@ -134,6 +139,18 @@ class _Plan:
 
     def _edges(self) -> Iterable[tuple[Node, Node]]:
         """Yield which step must come before which."""
+        yield from self._edges_of_drops()
+        for key in self.new | self.replaced | self.altered.keys():
+            if key not in self.desired:
+                continue
+            node = self._node((Step.ALTER if key in self.altered else Step.CREATE, key))
+            for needed in self.desired[key].requires:
+                yield self._node((Step.CREATE, needed)), node
+                if needed in self.altered:
+                    yield (Step.ALTER, needed), node
+
+    def _edges_of_drops(self) -> Iterable[tuple[Node, Node]]:
+        """Yield what must be gone, or need it no more, before something goes."""
         for key in self.gone | self.replaced:
             dropped = self._node((Step.DROP, key))
             for needed in self.live[key].requires:
@@ -146,14 +163,6 @@ class _Plan:
                 yield (Step.ALTER, key), self._node((Step.DROP, needed))
             for needed in self.live[key].requires - self.desired[key].requires:
                 yield (Step.ALTER, key), (Step.ALTER, needed)
-        for key in self.new | self.replaced | self.altered.keys():
-            if key not in self.desired:
-                continue
-            node = self._node((Step.ALTER if key in self.altered else Step.CREATE, key))
-            for needed in self.desired[key].requires:
-                yield self._node((Step.CREATE, needed)), node
-                if needed in self.altered:
-                    yield (Step.ALTER, needed), node
 
     def _rank(self, node: Node) -> tuple[object, ...]:
         """Return what comes first of what could: drops, then types, then table by table."""
@@ -186,13 +195,15 @@ class _Plan:
         return Change(step, key, old, new, self._operations(step, item, snapshot), because)
 
     def _added_values(self, key: Key) -> list[MigrateOperation]:
-        """Return how an enum changes; where it only gets values, the way back makes what stands on it make way."""
+        """Return how an enum changes; where it gets values, what stands on it makes way on the way back."""
         operations = self.altered[key].operations
         if self.altered[key].breaks is Breaks.EVERYTHING or not operations:
             return operations
         there = operations[0]
         assert isinstance(there, Steps)  # noqa: S101 - so `own_types` makes it
-        common = {part: item for part, item in self.live.items() if part in self.desired.keys() - self.replaced}
+        common = {
+            part: item for part, item in self.live.items() if part in self.desired.keys() - self.replaced
+        }
         found = changes(Snapshot({**common, key: self.desired[key]}), Snapshot(common))
         return [Steps(there.there, [operation for change in found for operation in change.operations])]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations.ops import MigrateOperation
@@ -71,7 +72,7 @@ def _of_table(table: sa.Table, live: Snapshot) -> Iterator[Rename]:
 
 
 def _table_rename(table: sa.Table, old: str, schema: str) -> Rename:
-    options = {"schema": schema or None}
+    options: dict[str, Any] = {"schema": schema or None}
     undo = call("rename_table", table.name, old, **options)
     there = call("rename_table", old, table.name, undo=undo, **options)
     back = f"ALTER TABLE {qualified(schema, table.name)} RENAME TO {quoted(old)}"

@@ -9,7 +9,7 @@ from alembic.operations.ops import MigrateOperation
 from devmentor_models.migrations.catalog import Item
 from devmentor_models.migrations.compare import tables
 from devmentor_models.migrations.compare.changes import Alteration
-from devmentor_models.migrations.compare.columns import table_name
+from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.operations import NamedOperation, call
 from devmentor_models.migrations.operations.objects import setting
 

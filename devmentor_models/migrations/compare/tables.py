@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,8 @@ from sqlalchemy.sql.elements import conv
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.compare import columns
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
-from devmentor_models.migrations.compare.columns import table_name, verbatim
+from devmentor_models.migrations.compare.columns import verbatim
+from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import bracketed, plain_name, qualified, quoted, split, unquoted
 from devmentor_models.migrations.operations import call
 
@@ -53,28 +54,27 @@ def constraint(item: Item) -> sa.Constraint | None:
     definition, name = str(item["definition"]), conv(item.key.name)
     if item["parameters"] or _DELICATE.search(definition):
         return None
-    if found := _PRIMARY.match(definition):
-        return sa.PrimaryKeyConstraint(*_names(found["columns"]), name=name)
-    if found := _CHECK.match(definition):
-        inner, rest = bracketed(definition)
-        return (
-            None
-            if rest
-            else sa.CheckConstraint(
-                bracketed(inner)[0] if inner[0] == "(" and not bracketed(inner)[1] else inner, name=name
-            )
-        )
-    if found := _UNIQUE.match(definition):
-        options: dict[str, Any] = {"deferrable": True} if found["deferrable"] else {}
-        options |= {"initially": found["initially"]} if found["initially"] else {}
-        options |= {"postgresql_nulls_not_distinct": True} if found["nulls"] else {}
-        options |= {"postgresql_include": _names(found["include"])} if found["include"] else {}
-        return sa.UniqueConstraint(*_names(found["columns"]), name=name, **options)
-    if found := _FOREIGN.match(definition):
-        return _foreign_key(found, name)
-    if found := _EXCLUDE.match(definition):
-        return _exclude(found, name)
+    for pattern, make in _READERS:
+        if found := pattern.match(definition):
+            return make(found, name)
     return None
+
+
+def _primary_key(found: re.Match[str], name: conv) -> sa.PrimaryKeyConstraint:
+    return sa.PrimaryKeyConstraint(*_names(found["columns"]), name=name)
+
+
+def _check(found: re.Match[str], name: conv) -> sa.CheckConstraint | None:
+    inner, rest = bracketed(found[0])
+    return None if rest else sa.CheckConstraint(unbracketed(inner), name=name)
+
+
+def _unique(found: re.Match[str], name: conv) -> sa.UniqueConstraint:
+    options: dict[str, Any] = {"deferrable": True} if found["deferrable"] else {}
+    options |= {"initially": found["initially"]} if found["initially"] else {}
+    options |= {"postgresql_nulls_not_distinct": True} if found["nulls"] else {}
+    options |= {"postgresql_include": _names(found["include"])} if found["include"] else {}
+    return sa.UniqueConstraint(*_names(found["columns"]), name=name, **options)
 
 
 def _foreign_key(found: re.Match[str], name: conv) -> sa.ForeignKeyConstraint:
@@ -101,6 +101,15 @@ def _exclude(found: re.Match[str], name: conv) -> ExcludeConstraint | None:
     return ExcludeConstraint(*pairs, using=found["using"], name=name, **options)
 
 
+_READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], conv], sa.Constraint | None]], ...] = (
+    (_PRIMARY, _primary_key),
+    (_CHECK, _check),
+    (_UNIQUE, _unique),
+    (_FOREIGN, _foreign_key),
+    (_EXCLUDE, _exclude),
+)
+
+
 def add_constraint(item: Item) -> list[ops.MigrateOperation]:
     """Return how a constraint is added to a table that exists."""
     key, made = item.key, constraint(item)
@@ -121,11 +130,10 @@ def _add(key: Key, made: sa.Constraint) -> ops.MigrateOperation:
         return ops.CreateCheckConstraintOp(made.name, key.table, made.sqltext, schema=schema)
     if isinstance(made, sa.ForeignKeyConstraint):
         return _add_foreign_key(key, made)
-    names = (
-        [column.name for column in made.columns]
-        if isinstance(made, ExcludeConstraint)
-        else [*getattr(made, "_pending_colargs")]
-    )  # noqa: B009 - not typed
+    if isinstance(made, ExcludeConstraint):
+        names = [column.name for column in made.columns]
+    else:  # before it has a table, it knows its columns by their names only
+        names = list(getattr(made, "_pending_colargs", ()))
     sa.Table(key.table, sa.MetaData(), *(sa.Column(name, sa.Integer) for name in names), made, schema=schema)
     if isinstance(made, ExcludeConstraint):
         return CreateExcludeConstraintOp.from_constraint(made)
@@ -195,18 +203,7 @@ def _index(key: Key, definition: str) -> ops.CreateIndexOp | None:
     tail = _INDEX_REST.match(rest)
     if tail is None:
         return None
-    keys: list[Any] = []
-    classes: dict[str, str] = {}
-    for written in split(listed):
-        words = written.split(" ")
-        name = plain_name(words[0])
-        if name and len(words) == 1:
-            keys.append(name)
-        elif name and len(words) == 2 and re.fullmatch(r"[a-z_][\w.]*", words[1]):  # noqa: PLR2004 - column and class
-            keys.append(name)
-            classes[name] = words[1].rpartition(".")[2]
-        else:
-            keys.append(sa.literal_column(written))
+    keys, classes = _index_keys(listed)
     options: dict[str, Any] = {}
     if found["using"] != "btree":
         options["postgresql_using"] = found["using"]
@@ -225,6 +222,23 @@ def _index(key: Key, definition: str) -> ops.CreateIndexOp | None:
     return ops.CreateIndexOp(
         key.name, key.table, keys, schema=key.schema or None, unique=bool(found["unique"]), **options
     )
+
+
+def _index_keys(listed: str) -> tuple[list[Any], dict[str, str]]:
+    """Return the columns and expressions of an index, and the operator classes of its columns."""
+    keys: list[Any] = []
+    classes: dict[str, str] = {}
+    for written in split(listed):
+        words = written.split(" ")
+        name = plain_name(words[0])
+        if name and len(words) == 1:
+            keys.append(name)
+        elif name and len(words) == 2 and re.fullmatch(r"[a-z_][\w.]*", words[1]):  # noqa: PLR2004 - column and class
+            keys.append(name)
+            classes[name] = words[1].rpartition(".")[2]
+        else:
+            keys.append(sa.literal_column(written))
+    return keys, classes
 
 
 def unbracketed(condition: str) -> str:

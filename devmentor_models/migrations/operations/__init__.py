@@ -1,4 +1,4 @@
-"""Named Alembic operations for what Alembic has none for, such as ``op.create_trigger`` and ``op.create_policy``.
+"""Named Alembic operations for what Alembic has none for: ``op.create_trigger`` and many more.
 
 Importing this package registers them; a revision needs ``from alembic import op`` and nothing else.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from typing import Any, TypeVar
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op, renderers
@@ -14,7 +14,8 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.identifiers import Verbatim
 
-P = ParamSpec("P")
+#: A function that returns statements; `operation` leaves it as it is.
+Statements = TypeVar("Statements", bound=Callable[..., str | list[str]])
 #: From here on an argument is written as a block of its own in a revision.
 LONG = 60
 
@@ -94,16 +95,14 @@ VERBS: dict[str, Callable[..., str | list[str]]] = {}
 AUTONOMOUS: set[str] = set()
 
 
-def operation(
-    *, autonomous: bool = False
-) -> Callable[[Callable[P, str | list[str]]], Callable[P, str | list[str]]]:
+def operation(*, autonomous: bool = False) -> Callable[[Statements], Statements]:
     """Make ``op.<name>`` of a function that returns SQL.
 
     Args:
         autonomous: It runs outside the revision's transaction, which is committed before.
     """
 
-    def register(function: Callable[P, str | list[str]]) -> Callable[P, str | list[str]]:
+    def register(function: Statements) -> Statements:
         name = getattr(function, "__name__")  # noqa: B009 - a Callable has no name for type checkers
         VERBS[name] = function
         if autonomous:

@@ -60,8 +60,8 @@ def set_storage_parameters(
 ) -> list[str]:
     """Set storage parameters of a table or index; None takes the default again.
 
-    >>> set_storage_parameters("projects.tasks", {"fillfactor": "90", "user_catalog_table": None})
-    ['ALTER TABLE projects.tasks SET (fillfactor=90)', 'ALTER TABLE projects.tasks RESET (autovacuum_enabled)']
+    >>> set_storage_parameters("projects.tasks", {"fillfactor": "90", "parallel_workers": None})
+    ['ALTER TABLE projects.tasks SET (fillfactor=90)', 'ALTER TABLE projects.tasks RESET (parallel_workers)']
     """
     given = ", ".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
     reset = ", ".join(name for name, value in parameters.items() if value is None)

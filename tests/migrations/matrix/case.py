@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 from sqlalchemy.schema import SchemaItem
@@ -62,7 +63,7 @@ def case(
     return register
 
 
-def table(metadata: MetaData, name: str, *items: SchemaItem, **options: object) -> Table:
+def table(metadata: MetaData, name: str, *items: SchemaItem, **options: Any) -> Table[Any]:
     """Return a table of the schema ``app`` with the columns ``id``, ``name`` and whatever ``items`` adds."""
     return Table(
         name,
@@ -71,5 +72,5 @@ def table(metadata: MetaData, name: str, *items: SchemaItem, **options: object) 
         Column("name", Text),
         *items,
         schema=SCHEMA,
-        **options,  # type: ignore[arg-type] # keywords of Table
+        **options,
     )

@@ -85,12 +85,14 @@ changed(
 changed(
     "SQL body over a table",
     "CREATE FUNCTION app.f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM app.t; END",
-    "CREATE FUNCTION app.f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(n) FROM app.t WHERE name <> ':x%'; END",
+    "CREATE FUNCTION app.f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(n) FROM app.t"
+    " WHERE name <> ':x%'; END",
 )
 changed(
     "quotes, percent signs, backslashes and :words",
     "CREATE FUNCTION app.f() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'x'; END $$",
-    'CREATE FUNCTION app.f() RETURNS text LANGUAGE plpgsql AS $$\nBEGIN\n    -- """ it\'s :not a %(parameter)s, %s, %\n'
+    'CREATE FUNCTION app.f() RETURNS text LANGUAGE plpgsql AS $$\nBEGIN\n    -- """ '
+    "it's :not a %(parameter)s, %s, %\n"
     "    RETURN E'\\\\ \\n :word' || format('%I ''\"', \"f\");\nEND $$",
 )
 changed(
@@ -120,7 +122,8 @@ changed(
 changed(
     "name that needs quotes",
     None,
-    'CREATE FUNCTION app."Odd (name)"("The arg" integer) RETURNS integer LANGUAGE sql AS $$ SELECT "The arg" $$',
+    'CREATE FUNCTION app."Odd (name)"("The arg" integer) RETURNS integer LANGUAGE sql'
+    ' AS $$ SELECT "The arg" $$',
 )
 
 
@@ -191,7 +194,9 @@ fired(
     "constraint trigger",
     [PLAIN],
     [
-        f"CREATE CONSTRAINT TRIGGER touch AFTER UPDATE ON app.t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW {CALL}"
+        PLAIN.replace("TRIGGER", "CONSTRAINT TRIGGER")
+        .replace("BEFORE", "AFTER")
+        .replace("FOR EACH", "DEFERRABLE INITIALLY DEFERRED FOR EACH")
     ],
 )
 fired("comment", [], ["COMMENT ON TRIGGER touch ON app.t IS 'Says so'"], [PLAIN])

@@ -67,7 +67,7 @@ granted(
     "on a function",
     [],
     [
-        f"REVOKE EXECUTE ON FUNCTION app.f(integer) FROM PUBLIC",
+        "REVOKE EXECUTE ON FUNCTION app.f(integer) FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION app.f(integer) TO {READER}",
     ],
     [FUNCTION],
@@ -90,7 +90,7 @@ granted(
 granted(
     "on a domain",
     [],
-    [f"REVOKE USAGE ON DOMAIN app.d FROM PUBLIC", f"GRANT USAGE ON DOMAIN app.d TO {READER}"],
+    ["REVOKE USAGE ON DOMAIN app.d FROM PUBLIC", f"GRANT USAGE ON DOMAIN app.d TO {READER}"],
     ["CREATE DOMAIN app.d AS integer"],
 )
 granted(

@@ -23,7 +23,8 @@ from tests.migrations.matrix.statements import READER, TOUCH, roles
 OBJECTS = (
     "ALTER TABLE app.lesson ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE app.lesson FORCE ROW LEVEL SECURITY",
-    f"CREATE POLICY own ON app.lesson TO {READER} USING (id = app.me()) WITH CHECK (id = app.me() AND kind <> 'b')",
+    f"""CREATE POLICY own ON app.lesson TO {READER}
+        USING (id = app.me()) WITH CHECK (id = app.me() AND kind <> 'b')""",
     f"GRANT SELECT, INSERT ON app.lesson TO {READER}",
     f"GRANT UPDATE (name) ON app.lesson TO {READER}",
     f"GRANT USAGE ON SCHEMA app TO {READER}",

@@ -52,7 +52,9 @@ seen(
     "recursive, with quotes",
     [],
     [
-        'CREATE VIEW app."Odd: view%" AS WITH RECURSIVE r("N n") AS (VALUES (1) UNION ALL SELECT "N n" + 1 FROM r WHERE "N n" < 3) SELECT "N n", E\'\\\\it\'\'s """ :w\'::text AS x FROM r'
+        """CREATE VIEW app."Odd: view%" AS WITH RECURSIVE r("N n") AS (
+            VALUES (1) UNION ALL SELECT "N n" + 1 FROM r WHERE "N n" < 3
+        ) SELECT "N n", E'\\\\it''s \"\"\" :w'::text AS x FROM r"""
     ],
 )
 seen("becomes a materialized view", [NAMES], ["CREATE MATERIALIZED VIEW app.v AS SELECT id, name FROM app.t"])
@@ -132,7 +134,8 @@ swap(
     "what it does",
     [RULE],
     [
-        "CREATE RULE r AS ON DELETE TO app.t WHERE old.n > 0 DO INSTEAD UPDATE app.t SET n = 0 WHERE id = old.id"
+        """CREATE RULE r AS ON DELETE TO app.t WHERE old.n > 0
+            DO INSTEAD UPDATE app.t SET n = 0 WHERE id = old.id"""
     ],
 )
 swap("rules", "comment", [], ["COMMENT ON RULE r ON app.t IS 'Why'"], always=[RULE])

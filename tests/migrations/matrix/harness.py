@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pgvector.sqlalchemy
 import psycopg
+import psycopg.sql
 import sqlalchemy as sa
 from alembic.autogenerate import api, render_python_code
 from alembic.operations import Operations
