@@ -12,9 +12,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "autogenerate.md"
 
 _HEAD = """# What autogenerate and `devmentor-db check` see
 
-`alembic revision --autogenerate` and `devmentor-db check` build what the models declare in a scratch database,
-read the catalogs of both databases and compare them part by part. PostgreSQL itself writes out every
-expression, so nothing has to be parsed.
+`alembic revision --autogenerate` and `devmentor-db check` build what the models declare in a scratch
+database, read the catalogs of both databases and compare them part by part. PostgreSQL itself writes out
+every expression, so nothing has to be parsed.
 
 Each line below is a test, run both ways on real databases:
 
