@@ -167,7 +167,11 @@ def base(name: str) -> str:
 def comparable(old: str, new: str) -> bool:
     """Say whether a foreign key may join columns of the two types."""
     kinds = {base(old), base(new)}
-    return len(kinds) == 1 or kinds <= {"smallint", "integer", "bigint"} or kinds <= {"text", "character varying"}
+    return (
+        len(kinds) == 1
+        or kinds <= {"smallint", "integer", "bigint"}
+        or kinds <= {"text", "character varying"}
+    )
 
 
 def conversion(column: str, old: str, new: str) -> str | None:
@@ -181,7 +185,7 @@ def conversion(column: str, old: str, new: str) -> str | None:
     "seen AT TIME ZONE 'UTC'"
     """
     name, before, after = quoted(column), base(old), base(new)
-    if before == after or after in _STRINGS and before != "bytea" and not before.endswith("[]"):
+    if before == after or (after in _STRINGS and before != "bytea" and not before.endswith("[]")):
         return None
     if any({before, after} <= family for family in _FAMILIES):
         return None
@@ -195,7 +199,9 @@ def conversion(column: str, old: str, new: str) -> str | None:
         return f"{name}::integer"
     if after in {"json", "jsonb"} and before not in _STRINGS:
         return f"to_{after}({name})"
-    by_text = before not in {*_SIMPLE, *_STRINGS} or after not in {*_SIMPLE, *_STRINGS} or _ranges(before, after)
+    by_text = (
+        before not in {*_SIMPLE, *_STRINGS} or after not in {*_SIMPLE, *_STRINGS} or _ranges(before, after)
+    )
     return f"{name}::text::{new}" if by_text and before not in _STRINGS else f"{name}::{new}"
 
 
@@ -222,7 +228,11 @@ def _of_arrays(name: str, before: str, after: str, new: str) -> str:
         return joined if after in _STRINGS else f"{joined}::{new}"
     if after in {"json", "jsonb"}:
         return f"to_{after}({name})"
-    direct = before.endswith("[]") and (after.endswith("[]") or after in _VECTORS) or before in {*_VECTORS, *_STRINGS}
+    direct = (
+        (before.endswith("[]")
+        and (after.endswith("[]") or after in _VECTORS))
+        or before in {*_VECTORS, *_STRINGS}
+    )
     return f"{name}::{new}" if direct else f"{name}::text::{new}"
 
 

@@ -15,8 +15,8 @@ from devmentor_models.migrations.catalog import Item, Snapshot
 from devmentor_models.migrations.compare import own_types, sequences
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.column_types import comparable, conversion, sqlalchemy_type
-from devmentor_models.migrations.identifiers import quoted
 from devmentor_models.migrations.compare.own_types import table_name
+from devmentor_models.migrations.identifiers import quoted
 from devmentor_models.migrations.operations import Steps, call
 
 _SETTINGS = ("storage", "compression", "statistics", "parameters")
@@ -212,7 +212,12 @@ def _setting(item: Item, change: str) -> ops.MigrateOperation:
 
 def _settings(old: Item, new: Item) -> list[ops.MigrateOperation]:
     """Return how storage, compression, statistics target and parameters of a column change."""
-    return [_setting(new, change) for fact in _SETTINGS if old[fact] != new[fact] for change in _words(fact, old[fact], new[fact])]
+    return [
+        _setting(new, change)
+        for fact in _SETTINGS
+        if old[fact] != new[fact]
+        for change in _words(fact, old[fact], new[fact])
+    ]
 
 
 def _words(fact: str, old: Any, new: Any) -> list[str]:

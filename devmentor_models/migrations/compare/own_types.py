@@ -144,7 +144,9 @@ def _alter_collation(old: Item, new: Item, live: Snapshot, desired: Snapshot) ->
         }
         return call("replace_collation", _dotted(item.key), item["definition"], users)
 
-    return Alteration([Steps([replace(new, desired, live)], [replace(old, live, desired)])], Breaks.EVERYTHING)
+    return Alteration(
+        [Steps([replace(new, desired, live)], [replace(old, live, desired)])], Breaks.EVERYTHING
+    )
 
 
 def _dotted(key: Key) -> str:

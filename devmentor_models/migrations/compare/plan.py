@@ -144,7 +144,7 @@ class _Plan:
             if key not in self.desired:
                 continue
             node = self._node((Step.ALTER if key in self.altered else Step.CREATE, key))
-            for needed in self.desired[key].requires:
+            for needed in _whole(self.desired[key]) if key in self.replaced else self.desired[key].requires:
                 yield self._node((Step.CREATE, needed)), node
                 if needed in self.altered:
                     yield (Step.ALTER, needed), node
@@ -153,7 +153,7 @@ class _Plan:
         """Yield what must be gone, or need it no more, before something goes."""
         for key in self.gone | self.replaced:
             dropped = self._node((Step.DROP, key))
-            for needed in self.live[key].requires:
+            for needed in _whole(self.live[key]):
                 yield dropped, self._node((Step.DROP, needed))
                 yield dropped, (Step.ALTER, needed)
             if key in self.replaced:
@@ -163,6 +163,10 @@ class _Plan:
                 yield (Step.ALTER, key), self._node((Step.DROP, needed))
             for needed in self.live[key].requires - self.desired[key].requires:
                 yield (Step.ALTER, key), (Step.ALTER, needed)
+            if key.kind == "column":
+                namesake = Key("sequence", key.schema, "", f"{key.table}_{key.name}_seq")
+                yield (Step.DROP, namesake), (Step.ALTER, key)
+                yield (Step.ALTER, key), (Step.CREATE, namesake)
 
     def _rank(self, node: Node) -> tuple[object, ...]:
         """Return what comes first of what could: drops, then types, then table by table."""
@@ -226,6 +230,12 @@ def _facts(item: Item) -> dict[str, object]:
     return {name: value for name, value in item.state.items() if name not in UNCOMPARED}
 
 
+def _whole(item: Item) -> set[Key]:
+    """Return what a part requires, and the tables of the columns among that."""
+    tables = {Key("table", key.schema, "", key.table) for key in item.requires if key.kind == "column"}
+    return tables | item.requires
+
+
 def _with_defaults(snapshot: Snapshot, other: Snapshot) -> Snapshot:
     """Return the snapshot with defaults as parts of their own, where they call functions and stay.
 
@@ -234,9 +244,15 @@ def _with_defaults(snapshot: Snapshot, other: Snapshot) -> Snapshot:
     made = dict(snapshot)
     for key, item in snapshot.items():
         default = None if key.kind != "column" or item["generated"] else item["default"]
-        calls = {needed for needed in item.requires if needed.kind == "function"}
-        if default is not None and calls and key in other and other[key]["default"] == default:
-            made[key] = Item(key, item.state, item.requires - calls)
+        twin = other.get(key)
+        if default is None or twin is None:
+            continue
+        # A sequence must be gone before an identity can have its name.
+        numbered = bool(item["identity"]) != bool(twin["identity"])
+        calls = {needed for needed in item.requires if needed.kind in {"function", "sequence"}}
+        if calls and (numbered or twin["default"] == default):
+            state = {name: fact for name, fact in item.state.items() if name != "default" or not numbered}
+            made[key] = Item(key, state, item.requires - calls)
             own = key._replace(kind="default")
             made[own] = Item(own, {"default": default}, frozenset({key, *calls}))
     return Snapshot(made)

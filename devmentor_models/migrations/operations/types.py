@@ -63,6 +63,7 @@ def replace_enum(
         columns: ``schema.table.column`` of every column of the type: its default, or None.
         mapping: Values that go: the values that take their place.
     """
+
     def source(column: str, *, array: bool) -> str:
         made = f"{column}::text" + ("[]" if array else "")
         if mapping and not array:
@@ -133,10 +134,15 @@ def replace_collation(name: str, definition: str, columns: Mapping[str, str]) ->
     """Make a collation anew; the indexes of ``columns`` (``schema.table.column``: type) are built again."""
     schema, _, bare = name.rpartition(".")
     old = dotted(f"{schema}.{bare}__old" if schema else f"{bare}__old")
-    made = [f"ALTER COLLATION {dotted(name)} RENAME TO {quoted(f'{bare}__old')}", create_collation(name, definition)]
+    made = [
+        f"ALTER COLLATION {dotted(name)} RENAME TO {quoted(f'{bare}__old')}",
+        create_collation(name, definition),
+    ]
     for path, type_ in columns.items():
         table, _, column = path.rpartition(".")
-        made.append(f"ALTER TABLE {dotted(table)} ALTER COLUMN {quoted(column)} TYPE {type_} COLLATE {dotted(name)}")
+        made.append(
+            f"ALTER TABLE {dotted(table)} ALTER COLUMN {quoted(column)} TYPE {type_} COLLATE {dotted(name)}"
+        )
     return [*made, f"DROP COLLATION {old}"]
 
 

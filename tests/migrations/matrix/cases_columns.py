@@ -100,7 +100,12 @@ def _not_null(metadata: MetaData, new: bool) -> None:
     table(metadata, "t")
 
 
-@case("nullability", "NOT NULL to nullable", rows="INSERT INTO app.t VALUES (1, 'a', 2)", kept="SELECT * FROM app.t")
+@case(
+    "nullability",
+    "NOT NULL to nullable",
+    rows="INSERT INTO app.t VALUES (1, 'a', 2)",
+    kept="SELECT * FROM app.t",
+)
 def _nullable(metadata: MetaData, new: bool) -> None:
     table(metadata, "t", Column("n", Integer, nullable=new))
 
@@ -122,7 +127,12 @@ def _not_null_validated(metadata: MetaData, new: bool) -> None:
     declare(metadata, statement(f"ALTER TABLE app.t ADD CONSTRAINT t_name_not_null NOT NULL name{valid}"))
 
 
-@case("nullability", "NOT NULL NOT VALID is added", rows="INSERT INTO app.t VALUES (1, NULL)", kept="SELECT * FROM app.t")
+@case(
+    "nullability",
+    "NOT NULL NOT VALID is added",
+    rows="INSERT INTO app.t VALUES (1, NULL)",
+    kept="SELECT * FROM app.t",
+)
 def _not_null_not_valid(metadata: MetaData, new: bool) -> None:
     table(metadata, "t")
     add = statement("ALTER TABLE app.t ADD CONSTRAINT t_name_not_null NOT NULL name NOT VALID")
@@ -193,7 +203,12 @@ def _table_comment(metadata: MetaData, new: bool) -> None:
 
 @case("comments", "on everything else")
 def _comment_on_all(metadata: MetaData, new: bool) -> None:
-    table(metadata, "t", Column("k", postgresql.ENUM("a", name="kind", schema="app")), Column("n", Text, index=True))
+    table(
+        metadata,
+        "t",
+        Column("k", postgresql.ENUM("a", name="kind", schema="app")),
+        Column("n", Text, index=True),
+    )
     made = [
         ("SCHEMA app", None),
         ("SEQUENCE app.s", "CREATE SEQUENCE app.s"),

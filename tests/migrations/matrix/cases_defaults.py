@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Computed, DateTime, Identity, Integer, MetaData, Numeric, Text, literal_column, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Integer,
+    MetaData,
+    Numeric,
+    Text,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -51,7 +63,9 @@ _default("NULL, written out", Text, "'x'", "NULL")
 
 @case("defaults", "a function of ours, which changes, too")
 def _own_function(metadata: MetaData, new: bool) -> None:
-    sql = f"CREATE FUNCTION app.f(x integer) RETURNS integer LANGUAGE sql AS $$ SELECT x + {2 if new else 1} $$"
+    sql = (
+        f"CREATE FUNCTION app.f(x integer) RETURNS integer LANGUAGE sql AS $$ SELECT x + {2 if new else 1} $$"
+    )
     declare(metadata, function(sql))
     table(metadata, "t", Column("n", Integer, server_default=text("app.f(1)" if new else "app.f(0)")))
 
@@ -71,7 +85,9 @@ def _function_result(metadata: MetaData, new: bool) -> None:
     table(metadata, "t", Column("n", BigInteger, server_default=text("app.f()")))
 
 
-def _with_type(name: str, old: tuple[Any, str | None], new: tuple[Any, str | None], value: str, then: Any) -> None:
+def _with_type(
+    name: str, old: tuple[Any, str | None], new: tuple[Any, str | None], value: str, then: Any
+) -> None:
     """Register a change of default and type together."""
 
     @case(
@@ -92,7 +108,9 @@ _with_type("changed with a new type", (Text, "'7'"), (Integer, "8"), "'3'", 3)
 _with_type("the same with a new type", (Integer, "7"), (BigInteger, "7"), "3", 3)
 
 
-def _identity(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None, *kinds: type[TypeEngine[Any]]) -> None:
+def _identity(
+    name: str, old: dict[str, Any] | None, new: dict[str, Any] | None, *kinds: type[TypeEngine[Any]]
+) -> None:
     """Register a change of an identity."""
 
     @case("identity", name, rows="INSERT INTO app.t (id, n) VALUES (1, 5)", kept="SELECT id, n FROM app.t")
@@ -155,7 +173,13 @@ def _unlogged(metadata: MetaData, new: bool) -> None:
     declare(metadata, Schema("app"), statement(f"CREATE {'UNLOGGED ' if new else ''}SEQUENCE app.s"))
 
 
-def _generated(name: str, old: tuple[str, bool] | None, new: tuple[str, bool] | None, *, kept: str = "SELECT id, name, n FROM app.t ORDER BY id") -> None:
+def _generated(
+    name: str,
+    old: tuple[str, bool] | None,
+    new: tuple[str, bool] | None,
+    *,
+    kept: str = "SELECT id, name, n FROM app.t ORDER BY id",
+) -> None:
     """Register a change of a generated column; each state is the expression and whether it is stored."""
 
     @case("generated columns", name, rows=NUMBERS, kept=kept)
@@ -207,9 +231,15 @@ def _type_alone(metadata: MetaData, new: bool) -> None:
     table(metadata, "t", Column("n", BigInteger if new else Integer, Computed("id", persisted=True)))
 
 
-@case("generated columns", "one that a view, a check and an index use", rows=NUMBERS, kept="SELECT * FROM app.v")
+@case(
+    "generated columns", "one that a view, a check and an index use", rows=NUMBERS, kept="SELECT * FROM app.v"
+)
 def _used(metadata: MetaData, new: bool) -> None:
-    table(metadata, "t", Column("n", Text, Computed("upper(name)" if new else "lower(name)", persisted=True), index=True))
+    table(
+        metadata,
+        "t",
+        Column("n", Text, Computed("upper(name)" if new else "lower(name)", persisted=True), index=True),
+    )
     declare(
         metadata,
         statement("CREATE VIEW app.v AS SELECT id, n FROM app.t"),

@@ -39,19 +39,33 @@ _values("add, remove and reorder", "a b c d", "x d b a")
 _values("odd values", "a b", "a it's 100% :x \\d b")
 
 
-@case("enums", "rename a value that rows have", rows=ROWS, kept=KEPT, upgraded=(KEPT, [(1, "a"), (2, "beta")]))
+@case(
+    "enums", "rename a value that rows have", rows=ROWS, kept=KEPT, upgraded=(KEPT, [(1, "a"), (2, "beta")])
+)
 def _rename_value(metadata: MetaData, new: bool) -> None:
     kind = _enum("a beta" if new else "a b")
     table(metadata, "t", Column("n", kind, info={"renamed_values": {"beta": "b"}} if new else {}))
 
 
-@case("enums", "rename one value and add another", rows=ROWS, kept=KEPT, upgraded=(KEPT, [(1, "a"), (2, "beta")]))
+@case(
+    "enums",
+    "rename one value and add another",
+    rows=ROWS,
+    kept=KEPT,
+    upgraded=(KEPT, [(1, "a"), (2, "beta")]),
+)
 def _rename_and_add(metadata: MetaData, new: bool) -> None:
     kind = _enum("a x beta" if new else "a b")
     table(metadata, "t", Column("n", kind, info={"renamed_values": {"beta": "b"}} if new else {}))
 
 
-@case("enums", "rename one value and remove another", rows=ROWS, kept=KEPT, upgraded=(KEPT, [(1, "a"), (2, "beta")]))
+@case(
+    "enums",
+    "rename one value and remove another",
+    rows=ROWS,
+    kept=KEPT,
+    upgraded=(KEPT, [(1, "a"), (2, "beta")]),
+)
 def _rename_and_remove(metadata: MetaData, new: bool) -> None:
     kind = _enum("a beta" if new else "a b c")
     table(metadata, "t", Column("n", kind, info={"renamed_values": {"beta": "b"}} if new else {}))
@@ -94,7 +108,10 @@ def _add_beneath(metadata: MetaData, new: bool) -> None:
 
 def _used(metadata: MetaData, values: str) -> None:
     kind = _enum(values)
-    declare(metadata, function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"))
+    declare(
+        metadata,
+        function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"),
+    )
     table(
         metadata,
         "t",
@@ -122,7 +139,10 @@ def _used(metadata: MetaData, values: str) -> None:
 
 @case("enums", "new, with a column of it in a table that exists", rows="INSERT INTO app.t VALUES (1, 'x')")
 def _new(metadata: MetaData, new: bool) -> None:
-    added = [Column("n", _enum("a b"), nullable=False, server_default="b"), Column("l", postgresql.ARRAY(_enum("a b")))]
+    added = [
+        Column("n", _enum("a b"), nullable=False, server_default="b"),
+        Column("l", postgresql.ARRAY(_enum("a b"))),
+    ]
     table(metadata, "t", *(added if new else []))
 
 
@@ -151,7 +171,13 @@ def _two_tables(metadata: MetaData, new: bool) -> None:
 @case("enums", "a value goes while a column leaves the type", rows=ROWS, kept=KEPT)
 def _leaves(metadata: MetaData, new: bool) -> None:
     kind = _enum("a b" if new else "a b c")
-    table(metadata, "t", Column("n", Text if new else kind), Column("m", kind), Column("o", kind if new else Text))
+    table(
+        metadata,
+        "t",
+        Column("n", Text if new else kind),
+        Column("m", kind),
+        Column("o", kind if new else Text),
+    )
 
 
 @case("enums", "not used by any table")
@@ -213,12 +239,23 @@ def _domain(name: str, old: str | None, new: str | None, *, used: bool = False) 
 
 _domain("add", None, "integer CONSTRAINT positive CHECK (VALUE > 0)")
 _domain("drop", "text COLLATE \"C\" DEFAULT 'x' NOT NULL", None)
-_domain("check", "integer CONSTRAINT ck CHECK (VALUE > 0)", "integer CONSTRAINT ck CHECK (VALUE > 1)", used=True)
-_domain("add and drop checks", "text CONSTRAINT a CHECK (VALUE <> '')", "text CONSTRAINT b CHECK (VALUE <> ':x 100%')")
+_domain(
+    "check", "integer CONSTRAINT ck CHECK (VALUE > 0)", "integer CONSTRAINT ck CHECK (VALUE > 1)", used=True
+)
+_domain(
+    "add and drop checks",
+    "text CONSTRAINT a CHECK (VALUE <> '')",
+    "text CONSTRAINT b CHECK (VALUE <> ':x 100%')",
+)
 _domain("default", "text DEFAULT 'a'", "text DEFAULT 'b'")
 _domain("NOT NULL", "text", "text NOT NULL")
 _domain("type", "integer", "bigint")
-_domain("type beneath a column", "integer CONSTRAINT ck CHECK (VALUE > 0)", "bigint CONSTRAINT ck CHECK (VALUE > 0)", used=True)
+_domain(
+    "type beneath a column",
+    "integer CONSTRAINT ck CHECK (VALUE > 0)",
+    "bigint CONSTRAINT ck CHECK (VALUE > 0)",
+    used=True,
+)
 
 
 @case("domains", "a column's type becomes one", rows="INSERT INTO app.t (id, n) VALUES (1, 7)", kept=KEPT)
@@ -232,8 +269,11 @@ def _to_domain(metadata: MetaData, new: bool) -> None:
 def _collation(metadata: MetaData, new: bool) -> None:
     kind: Any = Text
     if new:
-        declare(metadata, statement("CREATE COLLATION app.plain (provider = libc, locale = 'C')", needs_tables=False))
-        declare(metadata, statement('ALTER TABLE app.t ALTER n TYPE text COLLATE app.plain'))
+        declare(
+            metadata,
+            statement("CREATE COLLATION app.plain (provider = libc, locale = 'C')", needs_tables=False),
+        )
+        declare(metadata, statement("ALTER TABLE app.t ALTER n TYPE text COLLATE app.plain"))
     table(metadata, "t", Column("n", kind))
 
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 
 from devmentor_models.kit.objects import Extension, Schema, declare, function, statement, view
@@ -42,7 +53,12 @@ def _rename(metadata: MetaData, new: bool) -> None:
 def _rename_all(metadata: MetaData, new: bool) -> None:
     own, column = ("Odd one", "order") if new else ("t", "n")
     info = {"info": {"renamed_from": "n"}} if new else {}
-    table(metadata, own, Column(column, Integer, unique=True, **info), **({"info": {"renamed_from": "t"}} if new else {}))
+    table(
+        metadata,
+        own,
+        Column(column, Integer, unique=True, **info),
+        **({"info": {"renamed_from": "t"}} if new else {}),
+    )
     table(metadata, "r", Column("t_id", Integer, ForeignKey(f"app.{own}.id")))
     declare(metadata, view("app.v", f'SELECT id, "{column}" AS n FROM app."{own}"'))
 
@@ -146,14 +162,32 @@ def _new_partitioned(metadata: MetaData, new: bool) -> None:
         _partitioned(metadata, Column("n", Integer, index=True))
 
 
-@case("partitions", "those that only the database has stay", live=PARTITIONS, rows=IN_PARTITION, kept="SELECT id FROM app.p")
+@case(
+    "partitions",
+    "those that only the database has stay",
+    live=PARTITIONS,
+    rows=IN_PARTITION,
+    kept="SELECT id FROM app.p",
+)
 def _only_live(metadata: MetaData, new: bool) -> None:
-    _partitioned(metadata, *([Column("n", Integer, index=True, server_default=text("7"), comment="New")] if new else []))
+    _partitioned(
+        metadata,
+        *([Column("n", Integer, index=True, server_default=text("7"), comment="New")] if new else []),
+    )
 
 
-@case("partitions", "all follow a change of type, check, trigger and index", live=PARTITIONS, rows=IN_PARTITION, kept="SELECT id FROM app.p")
+@case(
+    "partitions",
+    "all follow a change of type, check, trigger and index",
+    live=PARTITIONS,
+    rows=IN_PARTITION,
+    kept="SELECT id FROM app.p",
+)
 def _follow(metadata: MetaData, new: bool) -> None:
-    declare(metadata, function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"))
+    declare(
+        metadata,
+        function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"),
+    )
     _partitioned(metadata, Column("n", Text if new else Integer))
     if new:
         declare(
@@ -180,7 +214,9 @@ _DEFAULT = (
     upgraded=("SELECT id FROM app.p_default", [(1,)]),
 )
 def _partition(metadata: MetaData, new: bool) -> None:
-    _partitioned(metadata, Column("n", Integer, index=True, comment="Kept"), by="RANGE (day)" if new else None)
+    _partitioned(
+        metadata, Column("n", Integer, index=True, comment="Kept"), by="RANGE (day)" if new else None
+    )
     declare(
         metadata,
         statement("GRANT SELECT ON app.p TO PUBLIC"),
@@ -214,7 +250,9 @@ def _parameters_of_new(metadata: MetaData, new: bool) -> None:
     table(metadata, "s")
     if new:
         table(metadata, "t")
-        declare(metadata, statement("ALTER TABLE app.t SET (fillfactor = 70, toast.autovacuum_enabled = false)"))
+        declare(
+            metadata, statement("ALTER TABLE app.t SET (fillfactor = 70, toast.autovacuum_enabled = false)")
+        )
 
 
 @case("storage", "unlogged", rows="INSERT INTO app.t VALUES (1, 'a')", kept="SELECT * FROM app.t")
@@ -297,7 +335,9 @@ def _statistics(metadata: MetaData, *sql: str) -> None:
 
 @case("statistics objects", "add")
 def _add_statistics(metadata: MetaData, new: bool) -> None:
-    _statistics(metadata, *(["CREATE STATISTICS app.st (ndistinct, mcv) ON a, b, (a % 10) FROM app.t"] if new else []))
+    _statistics(
+        metadata, *(["CREATE STATISTICS app.st (ndistinct, mcv) ON a, b, (a % 10) FROM app.t"] if new else [])
+    )
 
 
 @case("statistics objects", "columns")

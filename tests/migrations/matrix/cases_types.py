@@ -78,7 +78,13 @@ _retype("vector dimensions", VECTOR(3), VECTOR(4), None, None, "vector")
 _retype("halfvec dimensions", HALFVEC(3), HALFVEC(4), None, None, "vector")
 _retype("array of real to vector", ARRAY(sa.REAL), VECTOR(3), "'{1,2,3}'", "[1,2,3]", "vector")
 _retype("text to interval", Text, postgresql.INTERVAL, None, None)
-_retype("interval fields", postgresql.INTERVAL, postgresql.INTERVAL(fields="DAY TO SECOND", precision=3), None, None)
+_retype(
+    "interval fields",
+    postgresql.INTERVAL,
+    postgresql.INTERVAL(fields="DAY TO SECOND", precision=3),
+    None,
+    None,
+)
 _retype("time to time with time zone", sa.Time, sa.Time(timezone=True), None, None)
 _retype("timestamp precision", postgresql.TIMESTAMP(), postgresql.TIMESTAMP(precision=3), None, None)
 _retype("bit length", postgresql.BIT(3), postgresql.BIT(8, varying=True), "B'101'", "101")
@@ -120,7 +126,10 @@ _moment("date to timestamp", sa.Date, _NAIVE, "2026-07-01", "2026-07-01T00:00:00
     upgraded=("SELECT n FROM app.v", [(7,)]),
 )
 def _beneath(metadata: MetaData, new: bool) -> None:
-    declare(metadata, function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"))
+    declare(
+        metadata,
+        function("CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"),
+    )
     table(
         metadata,
         "t",
@@ -161,7 +170,13 @@ def _beneath(metadata: MetaData, new: bool) -> None:
 )
 def _keys(metadata: MetaData, new: bool) -> None:
     kind = sa.Text if new else sa.Integer
-    sa.Table("a", metadata, Column("id", kind, primary_key=True, autoincrement=False), Column("name", Text), schema="app")
+    sa.Table(
+        "a",
+        metadata,
+        Column("id", kind, primary_key=True, autoincrement=False),
+        Column("name", Text),
+        schema="app",
+    )
     table(metadata, "b", Column("a_id", kind, sa.ForeignKey("app.a.id", ondelete="CASCADE")))
 
 
