@@ -200,7 +200,7 @@ WHERE n.nspname = ANY(:schemas) AND NOT c.relispartition AND NOT format('%s.%s',
 
 INDEXES: Final = f"""
 SELECT n.nspname, c.relname, x.relname, 'pg_class'::regclass::oid, x.oid, 0,
-    jsonb_build_object('definition', pg_get_indexdef(x.oid), 'valid', i.indisvalid, 'clustered', nullif(i.indisclustered, false)),
+    jsonb_build_object('definition', regexp_replace(pg_get_indexdef(x.oid), ' ON ONLY ', ' ON '), 'valid', i.indisvalid, 'clustered', nullif(i.indisclustered, false)),
     obj_description(x.oid, 'pg_class'), NULL, NULL
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(:schemas) AND NOT x.relispartition AND NOT c.relispartition AND {_own("pg_class", "c.oid")}

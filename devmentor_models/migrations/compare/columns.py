@@ -201,8 +201,8 @@ def _identity(old: Item, new: Item) -> ops.MigrateOperation:
         options = " ".join(sequences.parameters(after)) or None
         return call("add_identity", table_name(new.key), new.key.name, kind, options=options)
     changes = [f"SET GENERATED {kind}"] if before["always"] != after["always"] else []
-    for change in sequences.changes(before, after):
-        changes.append(change if change == "RESTART" else f"SET {change}")
+    words = sequences.changes(before, after)
+    changes += [change if change == "RESTART" else f"SET {change}" for change in words]
     return _setting(new, " ".join(changes))
 
 

@@ -18,7 +18,7 @@ from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import verbatim
 from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import bracketed, plain_name, qualified, quoted, split, unquoted
-from devmentor_models.migrations.operations import call
+from devmentor_models.migrations.operations import Steps, call
 
 _FOREIGN = re.compile(
     r"FOREIGN KEY \((?P<columns>[^)]+)\) REFERENCES (?P<target>[^(]+)\((?P<referred>[^)]+)\)"
@@ -293,24 +293,26 @@ def create_table(item: Item, parts: Iterable[Item], snapshot: Snapshot) -> list[
 
 def alter_table(old: Item, new: Item) -> Alteration:
     """Return how a table becomes what it should be."""
+    there, back = _table_steps(old, new), _table_steps(new, old)
+    breaks = Breaks.EVERYTHING if old["partition_by"] != new["partition_by"] else Breaks.NOTHING
+    return Alteration([Steps(there, back)] if there or back else [], breaks)
+
+
+def _table_steps(old: Item, new: Item) -> list[ops.MigrateOperation]:
     key, table = new.key, f"{new.key.schema}.{new.key.name}" if new.key.schema else new.key.name
     made: list[ops.MigrateOperation] = []
-    breaks = Breaks.NOTHING
     if old["partition_by"] != new["partition_by"]:
-        undo = call("repartition", table, by=old["partition_by"])
-        made.append(call("repartition", table, by=new["partition_by"], undo=undo))
-        breaks = Breaks.EVERYTHING
+        made.append(call("repartition", table, by=new["partition_by"]))
+        old = Item(key, {})  # the new table has nothing yet but its columns
     if old["comment"] != new["comment"]:
         made.append(_table_comment(key, old["comment"], new["comment"]))
     for fact, prefix in (("parameters", ""), ("toast_parameters", "toast.")):
         before, after = _options(old[fact], prefix), _options(new[fact], prefix)
         if before != after:
-            undo = call("set_storage_parameters", table, _difference(after, before))
-            made.append(call("set_storage_parameters", table, _difference(before, after), undo=undo))
+            made.append(call("set_storage_parameters", table, _difference(before, after)))
     if bool(old["unlogged"]) != bool(new["unlogged"]):
-        there, back = ("SET UNLOGGED", "SET LOGGED") if new["unlogged"] else ("SET LOGGED", "SET UNLOGGED")
-        made.append(call("alter_table", table, there, undo=call("alter_table", table, back)))
-    return Alteration(made, breaks)
+        made.append(call("alter_table", table, "SET UNLOGGED" if new["unlogged"] else "SET LOGGED"))
+    return made
 
 
 def _table_comment(key: Key, old: str | None, new: str | None) -> ops.MigrateOperation:
