@@ -40,37 +40,59 @@ def compare(
         ConfigurationError: There is nowhere to make a scratch database.
         DeclarationInvalid: PostgreSQL refuses what the models declare.
     """
-    objects = declared(metadata)
-    roles = [item for item in objects if isinstance(item, Role)]
-    tolerated = {item.name for item in objects if isinstance(item, Extension) and not item.required}
-    schemas = {table.schema for table in metadata.tables.values() if table.schema}
-    scope = replace(scope, schemas=tuple(sorted({*scope.schemas, *schemas})))
-    live = read(connection, scope)
-    live = _merged(live, live_roles(connection, [role.name for role in roles], scope.role_prefix), tolerated)
-    with built(metadata, connection, url=url, owner=scope.owner, scratch=scratch) as place:
-        desired = _desired(place, scope, roles, tolerated)
-        renames = declared_renames(metadata, live)
-        take_back(place, renames)
-        if renames:
-            desired = _desired(place, scope, roles, tolerated)
-        if again := same_but_for_the_name(live, desired):
-            take_back(place, again)
-            desired = _desired(place, scope, roles, tolerated)
-        found = changes(live, desired)
-    return [*found, *(rename.change() for rename in (*again, *renames))]
+    return Models(metadata, scope, scratch=scratch).compare(url, connection)
 
 
-def _desired(scratch: Connection, scope: Scope, roles: list[Role], tolerated: set[str]) -> Snapshot:
-    return _merged(read(scratch, scope), declared_roles(roles), tolerated)
+class Models:
+    """What the models declare, as a database that follows them has it; built when first asked for.
 
+    Args:
+        metadata: The models.
+        scope: What of a database is ours.
+        scratch: An empty database to build them in, left as it was; None for a new one.
+    """
 
-def _merged(snapshot: Snapshot, roles: Iterable[Item], tolerated: set[str]) -> Snapshot:
-    """Return the snapshot with the roles, without the extensions that may be there or not."""
-    made: dict[Key, Item] = {
-        key: item for key, item in snapshot.items() if not (key.kind == "extension" and key.name in tolerated)
-    }
-    made.update({item.key: item for item in roles})
-    return Snapshot(made)
+    def __init__(self, metadata: MetaData, scope: Scope, *, scratch: str | None = None) -> None:
+        self._metadata = metadata
+        self._scratch = scratch
+        objects = declared(metadata)
+        self._roles = [item for item in objects if isinstance(item, Role)]
+        self._tolerated = {item.name for item in objects if isinstance(item, Extension) and not item.required}
+        schemas = {table.schema for table in metadata.tables.values() if table.schema}
+        self._scope = replace(scope, schemas=tuple(sorted({*scope.schemas, *schemas})))
+        self._known: Snapshot | None = None
+
+    def compare(self, url: str, connection: Connection) -> list[Change]:
+        """Return what leads from a database to the models; see `compare`."""
+        live = read(connection, self._scope)
+        names = [role.name for role in self._roles]
+        live = self._merged(live, live_roles(connection, names, self._scope.role_prefix))
+        renames = declared_renames(self._metadata, live)
+        if self._known and not renames and not same_but_for_the_name(live, self._known):
+            return changes(live, self._known)
+        scope = self._scope
+        with built(self._metadata, connection, url=url, owner=scope.owner, scratch=self._scratch) as place:
+            desired = self._known = self._read(place)
+            if renames:
+                take_back(place, renames)
+                desired = self._read(place)
+            if again := same_but_for_the_name(live, desired):
+                take_back(place, again)
+                desired = self._read(place)
+        return [*changes(live, desired), *(rename.change() for rename in (*again, *renames))]
+
+    def _read(self, scratch: Connection) -> Snapshot:
+        return self._merged(read(scratch, self._scope), declared_roles(self._roles))
+
+    def _merged(self, snapshot: Snapshot, roles: Iterable[Item]) -> Snapshot:
+        """Return the snapshot with the roles, without the extensions that may be there or not."""
+        made: dict[Key, Item] = {
+            key: item
+            for key, item in snapshot.items()
+            if not (key.kind == "extension" and key.name in self._tolerated)
+        }
+        made.update({item.key: item for item in roles})
+        return Snapshot(made)
 
 
 def lines(found: list[Change]) -> list[str]:

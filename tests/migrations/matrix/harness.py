@@ -26,7 +26,8 @@ from devmentor_models.kit.objects import declared
 from devmentor_models.migrations import plugin
 from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.catalog.canonical import canonical
-from devmentor_models.migrations.comparison import compare, lines, script
+from devmentor_models.migrations.compare import Change
+from devmentor_models.migrations.comparison import Models, lines, script
 from devmentor_models.migrations.desired import build
 from devmentor_models.migrations.identifiers import Verbatim, literal, quoted
 from devmentor_models.security.roles import Role
@@ -51,17 +52,22 @@ class Trial:
         self.scratch = scratch
         self.scope = Scope((SCHEMA, "other"), owner="postgres", role_prefix=PREFIX)
         self.engine = create_engine(url, poolclass=NullPool)
+        self._models: dict[int, Models] = {}
+
+    def compare(self, metadata: MetaData) -> list[Change]:
+        """Compare the database with models that may have been built before: they do not change."""
+        models = self._models.setdefault(id(metadata), Models(metadata, self.scope, scratch=self.scratch))
+        with self.engine.connect() as connection:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            return models.compare(self.url, connection)
 
     def differences(self, metadata: MetaData) -> list[str]:
         """Return what ``devmentor-db check`` would say."""
-        with self.engine.connect() as connection:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
-            return lines(compare(self.url, connection, metadata, self.scope, scratch=self.scratch))
+        return lines(self.compare(metadata))
 
     def repair(self, metadata: MetaData) -> None:
         """Run what ``devmentor-db check --sql`` prints."""
-        with self.engine.connect() as connection:
-            statements = script(compare(self.url, connection, metadata, self.scope, scratch=self.scratch))
+        statements = script(self.compare(metadata))
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for statement in statements:
                 connection.execute(Verbatim(statement))
