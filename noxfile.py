@@ -58,6 +58,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", *coverage, *session.posargs)
 
 
+@nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Try every kind of schema change, both ways; the tests' own session tries one of each kind."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", "-m", "", "tests/migrations/test_matrix.py", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting and that the generated sync modules are fresh."""

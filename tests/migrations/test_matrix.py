@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,18 @@ def scratch(devmentor_server: DatabaseServer) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def _cases() -> list[Any]:
+    """Return every case for pytest. The first of each kind, and those of several kinds, run with all other tests."""
+    kinds: set[str] = set()
+    made = []
+    for case in CASES:
+        chosen = case.group not in kinds or case.group == "several at once"
+        kinds.add(case.group)
+        made.append(pytest.param(case, id=case.id, marks=() if chosen else pytest.mark.matrix))
+    return made
+
+
+@pytest.mark.parametrize("case", _cases())
 def test_a_change(devmentor_server: DatabaseServer, scratch: str, case: Case) -> None:
     """In the models: seen, upgraded, dumped as if built anew, and undone; as drift: named and repaired."""
     check(devmentor_server, scratch, case)

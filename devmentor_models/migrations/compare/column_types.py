@@ -228,11 +228,10 @@ def _of_arrays(name: str, before: str, after: str, new: str) -> str:
         return joined if after in _STRINGS else f"{joined}::{new}"
     if after in {"json", "jsonb"}:
         return f"to_{after}({name})"
-    direct = (
-        (before.endswith("[]")
-        and (after.endswith("[]") or after in _VECTORS))
-        or before in {*_VECTORS, *_STRINGS}
-    )
+    direct = (before.endswith("[]") and (after.endswith("[]") or after in _VECTORS)) or before in {
+        *_VECTORS,
+        *_STRINGS,
+    }
     return f"{name}::{new}" if direct else f"{name}::text::{new}"
 
 
