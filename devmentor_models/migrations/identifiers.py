@@ -66,9 +66,9 @@ def _compile(element: Verbatim, compiler: Any, **options: Any) -> str:
 
 
 def split(sql: str, separator: str = ",") -> list[str]:
-    """Split at the separators that stand in no brackets and no quotes.
+    r"""Split at the separators that stand in no brackets and no quotes.
 
-    >>> split("lower(a, b), c COLLATE \\"x,y\\", 'd,e'")
+    >>> split("lower(a, b), c COLLATE \"x,y\", 'd,e'")
     ['lower(a, b)', 'c COLLATE "x,y"', "'d,e'"]
     """
     parts, start, depth, quote = [], 0, 0, ""

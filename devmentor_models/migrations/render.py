@@ -1,4 +1,4 @@
-"""Write types and expressions into revisions as the database has them: a revision must not change with the library."""
+"""Write types and expressions into revisions as the database has them, whatever the library says later."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _plain(item: TypeEngine[Any], autogen: AutogenContext) -> str:
 
 
 def _default(item: Any) -> str | Literal[False]:
-    """Render an expression in PostgreSQL's words: Alembic would double the percent signs, as for the driver."""
+    """Render an expression in PostgreSQL's words: Alembic would double its percent signs."""
     if isinstance(item, sa.Computed):
         plain = isinstance(item.sqltext, TextClause)
         sql = repr(item.sqltext.text) if plain else _expression(item.sqltext)

@@ -61,9 +61,9 @@ class Scope:
 
 
 def read(connection: Connection, scope: Scope) -> Snapshot:
-    """Read everything in scope, in the transaction of ``connection``, whose search_path stays what it was."""
-    before = connection.scalar(text("SELECT current_setting('search_path')"))
-    _search_path(connection, "")
+    """Read everything in scope, in the transaction of ``connection``, whose settings stay what they were."""
+    before = {name: connection.scalar(text(f"SELECT current_setting('{name}')")) for name in _SETTINGS}
+    _set(connection, _SETTINGS)
     parameters = {"schemas": list(scope.schemas), "ignored": list(scope.ignored)}
     items: dict[Key, Item] = {}
     addresses: dict[Address, Key] = {}
@@ -78,12 +78,24 @@ def read(connection: Connection, scope: Scope) -> Snapshot:
                 items[attached.key] = attached
     edges = connection.execute(text(DEPENDENCIES)).all()
     aliases = connection.execute(text(ALIASES)).all()
-    _search_path(connection, str(before))
+    _set(connection, before)
     return _with_requirements(items, _resolved(addresses, aliases), edges)
 
 
-def _search_path(connection: Connection, value: str) -> None:
-    connection.execute(text("SELECT set_config('search_path', :value, true)"), {"value": value})
+#: How expressions are written out: the same in every database and session.
+_SETTINGS = {
+    "search_path": "",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+}
+
+
+def _set(connection: Connection, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
 
 
 def described(key: Key, state: dict[str, Any]) -> str:

@@ -119,21 +119,31 @@ def sqlalchemy_type(name: str, collation: str | None, snapshot: Snapshot) -> Typ
     >>> sqlalchemy_type("character varying(80)", None, Snapshot({}))
     String(length=80)
     """
-    sized = _WITH_SIZE.match(name)
     if collation:
-        return _collated(name, collation, sized)
+        return _collated(name, collation)
     if name.endswith("[]"):
         return postgresql.ARRAY(sqlalchemy_type(name.removesuffix("[]"), None, snapshot))
+    return _built_in(name) or _of_a_schema(name, snapshot)
+
+
+def _built_in(name: str) -> TypeEngine[Any] | None:
+    """Return a type of PostgreSQL's own, or one of an extension with a size."""
+    made: TypeEngine[Any] | None = None
     if name in _SIMPLE:
-        return _SIMPLE[name]()
-    if found := _TIME.match(name):
+        made = _SIMPLE[name]()
+    elif found := _TIME.match(name):
         kind = postgresql.TIMESTAMP if found[1] == "timestamp" else postgresql.TIME
-        return kind(timezone=found[3] == "with", precision=int(found[2]) if found[2] else None)
-    if found := _INTERVAL.match(name):
+        made = kind(timezone=found[3] == "with", precision=int(found[2]) if found[2] else None)
+    elif found := _INTERVAL.match(name):
         fields = found[1].upper() if found[1] else None
-        return postgresql.INTERVAL(fields=fields, precision=int(found[2]) if found[2] else None)
-    if sized and sized[1] in _SIZED:
-        return _SIZED[sized[1]](*map(int, sized[2].split(",")))
+        made = postgresql.INTERVAL(fields=fields, precision=int(found[2]) if found[2] else None)
+    elif (found := _WITH_SIZE.match(name)) and found[1] in _SIZED:
+        made = _SIZED[found[1]](*map(int, found[2].split(",")))
+    return made
+
+
+def _of_a_schema(name: str, snapshot: Snapshot) -> TypeEngine[Any]:
+    """Return an enum, an extension's type, or whatever else has this name."""
     parts = [unquoted(part) for part in split(name, ".")]
     if Key("enum", parts[0], "", parts[-1]) in snapshot:
         return postgresql.ENUM(name=parts[-1], schema=parts[0], create_type=False)
@@ -142,9 +152,9 @@ def sqlalchemy_type(name: str, collation: str | None, snapshot: Snapshot) -> Typ
     return NamedType(name)
 
 
-def _collated(name: str, collation: str, sized: re.Match[str] | None) -> TypeEngine[Any]:
+def _collated(name: str, collation: str) -> TypeEngine[Any]:
     """Return a type with a collation of its own; SQLAlchemy knows of strings with PostgreSQL's collations."""
-    bare = split(collation, ".")[-1]
+    bare, sized = split(collation, ".")[-1], _WITH_SIZE.match(name)
     if collation in {bare, f"pg_catalog.{bare}"}:
         if name in {"text", "character varying"}:
             return (sa.Text if name == "text" else sa.String)(collation=unquoted(bare))
@@ -185,28 +195,36 @@ def conversion(column: str, old: str, new: str) -> str | None:
     "seen AT TIME ZONE 'UTC'"
     """
     name, before, after = quoted(column), base(old), base(new)
-    if before == after or (after in _STRINGS and before != "bytea" and not before.endswith("[]")):
-        return None
-    if any({before, after} <= family for family in _FAMILIES):
+    if _assigned(before, after):
         return None
     if (before, after) in _CASTS:
         return _CASTS[before, after].format(name)
     if before.endswith("[]") or after.endswith("[]"):
         return _of_arrays(name, before, after, new)
+    return _of_values(name, before, after, new)
+
+
+def _assigned(before: str, after: str) -> bool:
+    """Say whether PostgreSQL converts a value by assigning it, the same in every session."""
+    to_text = after in _STRINGS and before != "bytea" and not before.endswith("[]")
+    return before == after or to_text or any({before, after} <= family for family in _FAMILIES)
+
+
+def _of_values(name: str, before: str, after: str, new: str) -> str:
+    known = {*_SIMPLE, *_STRINGS}
     if after == "boolean" and before in _NUMBERS:
         return f"{name} <> 0"
     if before == "boolean" and after in _NUMBERS:
         return f"{name}::integer"
     if after in {"json", "jsonb"} and before not in _STRINGS:
         return f"to_{after}({name})"
-    by_text = (
-        before not in {*_SIMPLE, *_STRINGS} or after not in {*_SIMPLE, *_STRINGS} or _ranges(before, after)
-    )
-    return f"{name}::text::{new}" if by_text and before not in _STRINGS else f"{name}::{new}"
+    if before in _STRINGS or ({before, after} <= known and not (before.endswith("range"))):
+        return f"{name}::{new}"
+    return f"{name}::text::{new}"
 
 
 _AWARE, _NAIVE = "timestamp with time zone", "timestamp without time zone"
-#: Conversions that depend on the session's time zone, or that mean something else, if PostgreSQL is left to itself.
+#: Where PostgreSQL by itself would go by the session's time zone, or take a text for escaped bytes.
 _CASTS = {
     (_NAIVE, _AWARE): "{} AT TIME ZONE 'UTC'",
     (_AWARE, _NAIVE): "{} AT TIME ZONE 'UTC'",
@@ -233,7 +251,3 @@ def _of_arrays(name: str, before: str, after: str, new: str) -> str:
         *_STRINGS,
     }
     return f"{name}::{new}" if direct else f"{name}::text::{new}"
-
-
-def _ranges(before: str, after: str) -> bool:
-    return before.endswith("range") and after.endswith("range")

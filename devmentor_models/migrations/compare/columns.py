@@ -90,9 +90,9 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
     """
     retyped = _retyped(old, new)
     recast = retyped and conversion(new.key.name, old["type"], new["type"])
-    if old["generated"] and new["generated"]:
-        if recast or any(old[fact] != new[fact] for fact in ("generated", "expression")):
-            return None
+    same = all(old[fact] == new[fact] for fact in ("generated", "expression"))
+    if old["generated"] and new["generated"] and (recast or not same):
+        return None
     if not retyped and own_types.default_moves(old, new, live, desired):
         new = Item(new.key, {**new.state, "default": old["default"]})
     there, back = _steps(old, new, live, desired), _steps(new, old, desired, live)
@@ -147,7 +147,7 @@ def _drop(item: Item) -> ops.DropColumnOp:
 
 
 def _keep_values(old: Item, snapshot: Snapshot) -> list[ops.MigrateOperation]:
-    """Return how a generated column becomes a plain one that has its values; those of a virtual one are stored first."""
+    """Return how a generated column becomes a plain one with its values; a virtual one's are stored first."""
     stored = _setting(old, "DROP EXPRESSION")
     if old["generated"] == "s":
         return [stored]

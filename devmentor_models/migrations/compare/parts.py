@@ -10,7 +10,7 @@ from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.read import described
 from devmentor_models.migrations.compare import columns, own_types, rights, sequences, tables
 from devmentor_models.migrations.compare.changes import Alteration
-from devmentor_models.migrations.compare.columns import table_name
+from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.operations import NamedOperation, call
 

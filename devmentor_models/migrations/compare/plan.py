@@ -10,7 +10,7 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import KINDS
-from devmentor_models.migrations.compare import own_types, parts, tables
+from devmentor_models.migrations.compare import parts, tables
 from devmentor_models.migrations.compare.changes import UNCOMPARED, Alteration, Breaks, Change, Step
 from devmentor_models.migrations.operations import Steps
 
@@ -67,15 +67,9 @@ class _Plan:
         while queue:
             key, breaks = queue.pop()
             for dependant in self.dependants[key]:
-                if (
-                    key.kind in own_types.ALTER
-                    and key in self.altered
-                    and breaks is Breaks.EVERYTHING
-                    and dependant.kind == "column"
-                ):
-                    queue.append((dependant, Breaks.COMPARED))  # its type is made anew, and so changes
-                if key.kind == "table" and key in self.altered and dependant.kind == "column":
-                    queue.append((dependant, breaks))
+                if dependant.kind == "column" and key in self.altered and breaks is Breaks.EVERYTHING:
+                    # A type made anew changes its columns' types; a table made anew has other columns.
+                    queue.append((dependant, breaks if key.kind == "table" else Breaks.COMPARED))
                 if (
                     dependant in self.gone
                     or dependant in self.replaced
@@ -159,14 +153,19 @@ class _Plan:
             if key in self.replaced:
                 yield dropped, self._node((Step.CREATE, key))
         for key in self.altered:
-            for needed in self.live[key].requires:
-                yield (Step.ALTER, key), self._node((Step.DROP, needed))
-            for needed in self.live[key].requires - self.desired[key].requires:
-                yield (Step.ALTER, key), (Step.ALTER, needed)
-            if key.kind == "column":
-                namesake = Key("sequence", key.schema, "", f"{key.table}_{key.name}_seq")
-                yield (Step.DROP, namesake), (Step.ALTER, key)
-                yield (Step.ALTER, key), (Step.CREATE, namesake)
+            yield from self._edges_of_altered(key)
+
+    def _edges_of_altered(self, key: Key) -> Iterable[tuple[Node, Node]]:
+        """Yield what comes after an altered part has let go of it, and what has its name before."""
+        before, after = self.live[key].requires, self.desired[key].requires
+        for needed in before:
+            yield (Step.ALTER, key), self._node((Step.DROP, needed))
+        for needed in before - after:
+            yield (Step.ALTER, key), (Step.ALTER, needed)
+        if key.kind == "column":  # the sequence of an identity is called so
+            namesake = Key("sequence", key.schema, "", f"{key.table}_{key.name}_seq")
+            yield (Step.DROP, namesake), (Step.ALTER, key)
+            yield (Step.ALTER, key), (Step.CREATE, namesake)
 
     def _rank(self, node: Node) -> tuple[object, ...]:
         """Return what comes first of what could: drops, then types, then table by table."""
@@ -209,7 +208,8 @@ class _Plan:
             part: item for part, item in self.live.items() if part in self.desired.keys() - self.replaced
         }
         found = changes(Snapshot({**common, key: self.desired[key]}), Snapshot(common))
-        return [Steps(there.there, [operation for change in found for operation in change.operations])]
+        back = [operation for change in found for operation in change.operations]
+        return [Steps(there.there, back)]
 
     def _operations(self, step: Step, item: Item, snapshot: Snapshot) -> list[MigrateOperation]:
         if item.key.kind == "table":

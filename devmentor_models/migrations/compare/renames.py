@@ -1,8 +1,8 @@
 """Renames, where the models tell of them: ``info={"renamed_from": "old_name"}``; nothing is ever guessed.
 
-The declared schema is built under the new names; there PostgreSQL takes the renames back, with everything that
-refers to what is renamed. So all other differences are stated, and removed, under the old names, and the renames
-come last.
+The declared schema is built under the new names; there PostgreSQL takes the renames back, with everything
+that refers to what is renamed. So all other differences are stated, and removed, under the old names, and the
+renames come last.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _of_table(table: sa.Table, live: Snapshot) -> Iterator[Rename]:
         was = column.info.get(RENAMED_FROM)
         new_key = Key("column", schema, known, column.name)
         if was and Key("column", schema, known, was) in live and new_key not in live:
-            back = f"ALTER TABLE {qualified(schema, table.name)} RENAME COLUMN {quoted(column.name)} TO {quoted(was)}"
+            names = f"{quoted(column.name)} TO {quoted(was)}"
+            back = f"ALTER TABLE {qualified(schema, table.name)} RENAME COLUMN {names}"
             yield Rename(new_key, was, _rename_column(known, was, column.name, schema or None), back)
         yield from _of_enum(column, live)
     if pending:
@@ -102,7 +103,7 @@ def _of_enum(column: sa.Column[object], live: Snapshot) -> Iterator[Rename]:
 
 
 def same_but_for_the_name(live: Snapshot, desired: Snapshot) -> list[Rename]:
-    """Return the constraints and indexes that are equal in everything else: building them again would be waste.
+    """Return the constraints and indexes that are equal in everything else: no need to build them again.
 
     Where two are alike it cannot be said which is which, so they are made anew.
     """

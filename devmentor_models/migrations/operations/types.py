@@ -54,8 +54,8 @@ def replace_enum(
 ) -> list[str]:
     """Take values from an enum, or reorder them. PostgreSQL can't, so the type is made anew.
 
-    Rewrites the tables of ``columns`` under an exclusive lock. Fails, and changes nothing, while a row has a value
-    that goes and that ``mapping`` does not send to another.
+    Rewrites the tables of ``columns`` under an exclusive lock. Fails, and changes nothing, while a row has a
+    value that goes and that ``mapping`` does not send to another.
 
     Args:
         name: ``schema.type``.
@@ -73,16 +73,17 @@ def replace_enum(
             made = f"array_replace({made}, {literal(gone)}, {literal(kept)})"
         return f"({made})::{dotted(name)}" + ("[]" if array else "")
 
-    return _replaced("TYPE", name, create_enum(name, values), columns, source)
+    return _replaced("TYPE", name, f"AS ENUM ({', '.join(map(literal, values))})", columns, source)
 
 
 def _replaced(
-    kind: str, name: str, create: str, columns: Mapping[str, str | None], source: Callable[..., str]
+    kind: str, name: str, definition: str, columns: Mapping[str, str | None], source: Callable[..., str]
 ) -> list[str]:
     """Return how a type is made anew beneath its columns, whose values ``source`` converts."""
     schema, _, bare = name.rpartition(".")
     old = dotted(f"{schema}.{bare}__old" if schema else f"{bare}__old")
-    made = [f"ALTER {kind} {dotted(name)} RENAME TO {quoted(f'{bare}__old')}", create]
+    made = [f"ALTER {kind} {dotted(name)} RENAME TO {quoted(f'{bare}__old')}"]
+    made.append(f"CREATE {kind} {dotted(name)} {definition}")
     for path, default in columns.items():
         table, _, written = path.rpartition(".")
         array = written.endswith("[]")
@@ -102,7 +103,7 @@ def replace_domain(name: str, definition: str, columns: Mapping[str, str | None]
     def source(column: str, *, array: bool) -> str:
         return f"{column}::text::{dotted(name)}" if not array else f"{column}::text[]::{dotted(name)}[]"
 
-    return _replaced("DOMAIN", name, create_domain(name, definition), columns, source)
+    return _replaced("DOMAIN", name, f"AS {definition}", columns, source)
 
 
 @operation()
@@ -126,7 +127,7 @@ def replace_composite(
         return f"CASE WHEN {column} IS DISTINCT FROM NULL THEN ROW({', '.join(fields)})::{dotted(name)} END"
 
     definition = ", ".join(f"{quoted(attribute)} {kind}" for attribute, kind in attributes.items())
-    return _replaced("TYPE", name, create_composite(name, definition), columns, source)
+    return _replaced("TYPE", name, f"AS ({definition})", columns, source)
 
 
 @operation()
@@ -136,7 +137,7 @@ def replace_collation(name: str, definition: str, columns: Mapping[str, str]) ->
     old = dotted(f"{schema}.{bare}__old" if schema else f"{bare}__old")
     made = [
         f"ALTER COLLATION {dotted(name)} RENAME TO {quoted(f'{bare}__old')}",
-        create_collation(name, definition),
+        f"CREATE COLLATION {dotted(name)} {definition}",
     ]
     for path, type_ in columns.items():
         table, _, column = path.rpartition(".")

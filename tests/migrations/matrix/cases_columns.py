@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Boolean, Column, Integer, MetaData, Text, text
 from sqlalchemy.dialects import postgresql
 
@@ -35,7 +37,7 @@ def _add_not_null(metadata: MetaData, new: bool) -> None:
 
 @case("columns", "add several with comment, index and unique")
 def _add_several(metadata: MetaData, new: bool) -> None:
-    added = [
+    added: list[Column[Any]] = [
         Column("a", Text, comment="First", index=True),
         Column("b", Integer, unique=True),
         Column("c", Boolean, nullable=False, server_default=text("false")),
@@ -86,7 +88,7 @@ def _rename_used(metadata: MetaData, new: bool) -> None:
 
 @case("columns", "a name that needs quoting")
 def _odd_name(metadata: MetaData, new: bool) -> None:
-    added = [
+    added: list[Column[Any]] = [
         Column("Odd name", Text, index=True, server_default=ODD, comment=ODD),
         Column("order", Integer, nullable=False, server_default=text("1")),
         Column('say "hi"', Integer),
@@ -212,6 +214,10 @@ def _comment_on_all(metadata: MetaData, new: bool) -> None:
     made = [
         ("SCHEMA app", None),
         ("SEQUENCE app.s", "CREATE SEQUENCE app.s"),
+        (
+            "FUNCTION app.g()",
+            "CREATE FUNCTION app.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        ),
         ("FUNCTION app.f(integer)", "CREATE FUNCTION app.f(x integer) RETURNS integer RETURN x + 1"),
         ("VIEW app.v", "CREATE VIEW app.v AS SELECT id FROM app.t"),
         ("COLUMN app.v.id", None),
@@ -230,7 +236,7 @@ def _comment_on_all(metadata: MetaData, new: bool) -> None:
         ("RULE r ON app.t", "CREATE RULE r AS ON DELETE TO app.t DO ALSO SELECT 1"),
         (
             "TRIGGER g ON app.t",
-            "CREATE TRIGGER g BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "CREATE TRIGGER g BEFORE UPDATE ON app.t EXECUTE FUNCTION app.g()",
         ),
     ]
     declare(metadata, *(statement(sql) for _, sql in made if sql))

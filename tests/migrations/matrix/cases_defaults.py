@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Computed,
     DateTime,
     Identity,
@@ -33,7 +34,7 @@ def _default(name: str, type_: Any, old: str | None, new: str | None) -> None:
     @case("defaults", name, rows=NUMBERS, kept="SELECT id, name FROM app.t")
     def build(metadata: MetaData, after: bool) -> None:
         sql = new if after else old
-        default = None if sql is None else literal_column(sql)
+        default: ColumnElement[Any] | None = None if sql is None else literal_column(sql)
         table(metadata, "t", Column("n", type_, server_default=default))
 
 
@@ -202,7 +203,7 @@ _generated("odd signs", ("name || ':x 100% \\d'", True), ("name || E':y 100%% \\
 
 @case("generated columns", "add both kinds, indexed", rows=NUMBERS, kept="SELECT id, name FROM app.t")
 def _add_generated(metadata: MetaData, new: bool) -> None:
-    added = [
+    added: list[Column[Any]] = [
         Column("s", Text, Computed("upper(name)", persisted=True), index=True),
         Column("v", Integer, Computed("id * 2", persisted=False)),
     ]

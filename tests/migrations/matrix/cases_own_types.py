@@ -132,14 +132,15 @@ def _used(metadata: MetaData, values: str) -> None:
         statement("CREATE TRIGGER h BEFORE UPDATE OF n ON app.t FOR EACH ROW EXECUTE FUNCTION app.g()"),
         statement("CREATE FUNCTION app.f(k app.kind) RETURNS app.kind LANGUAGE sql AS 'SELECT k'"),
         statement(
-            "CREATE TRIGGER g BEFORE UPDATE OF n ON app.t FOR EACH ROW WHEN (NEW.n = 'b') EXECUTE FUNCTION app.g()"
+            "CREATE TRIGGER g BEFORE UPDATE OF n ON app.t FOR EACH ROW"
+            " WHEN (NEW.n = 'b') EXECUTE FUNCTION app.g()"
         ),
     )
 
 
 @case("enums", "new, with a column of it in a table that exists", rows="INSERT INTO app.t VALUES (1, 'x')")
 def _new(metadata: MetaData, new: bool) -> None:
-    added = [
+    added: list[Column[Any]] = [
         Column("n", _enum("a b"), nullable=False, server_default="b"),
         Column("l", postgresql.ARRAY(_enum("a b"))),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Column,
     Date,
@@ -52,11 +54,11 @@ def _rename(metadata: MetaData, new: bool) -> None:
 )
 def _rename_all(metadata: MetaData, new: bool) -> None:
     own, column = ("Odd one", "order") if new else ("t", "n")
-    info = {"info": {"renamed_from": "n"}} if new else {}
+    info = {"renamed_from": "n"} if new else {}
     table(
         metadata,
         own,
-        Column(column, Integer, unique=True, **info),
+        Column(column, Integer, unique=True, info=info),
         **({"info": {"renamed_from": "t"}} if new else {}),
     )
     table(metadata, "r", Column("t_id", Integer, ForeignKey(f"app.{own}.id")))
@@ -100,7 +102,8 @@ def _all(metadata: MetaData) -> None:
         Extension("btree_gist"),
         Extension("pg_trgm"),
         function(
-            "CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = app AS $f$\n"
+            "CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+            " SET search_path = app AS $f$\n"
             f"BEGIN\n    -- {ODD}\n    NEW.name := ':x'; RETURN NEW;\nEND\n$f$",
             comment=ODD,
         ),
@@ -141,8 +144,8 @@ def _all(metadata: MetaData) -> None:
     )
 
 
-def _partitioned(metadata: MetaData, *columns: Column[object], by: str | None = "RANGE (day)") -> Table:
-    options = {"postgresql_partition_by": by} if by else {}
+def _partitioned(metadata: MetaData, *columns: Column[Any], by: str | None = "RANGE (day)") -> Table:
+    options: dict[str, Any] = {"postgresql_partition_by": by} if by else {}
     return Table(
         "p",
         metadata,
@@ -151,7 +154,7 @@ def _partitioned(metadata: MetaData, *columns: Column[object], by: str | None = 
         *columns,
         PrimaryKeyConstraint("id", "day"),
         schema="app",
-        **options,  # type: ignore[arg-type] # keywords of Table
+        **options,
     )
 
 

@@ -18,7 +18,7 @@ KIND = postgresql.ENUM("a", "b", name="kind", schema="app")
 
 
 def _retype(name: str, old: Any, new: Any, value: str | None, then: Any, *extensions: str) -> None:
-    """Register a change of type: a row that has ``value`` (SQL) before shows ``then`` after, and ``value`` again."""
+    """Register a change of type: a row with ``value`` (SQL) shows ``then`` after it, and ``value`` again."""
     written = f"INSERT INTO app.t (id, n) VALUES (1, {value}), (2, NULL)"
     shown = "SELECT id, n FROM app.t ORDER BY id"
 
@@ -152,7 +152,8 @@ def _beneath(metadata: MetaData, new: bool) -> None:
         statement("ALTER TABLE app.t ENABLE ROW LEVEL SECURITY"),
         statement("CREATE POLICY p ON app.t USING (n > 0)"),
         statement(
-            "CREATE TRIGGER g BEFORE UPDATE OF n ON app.t FOR EACH ROW WHEN (NEW.n > 1) EXECUTE FUNCTION app.g()"
+            "CREATE TRIGGER g BEFORE UPDATE OF n ON app.t FOR EACH ROW"
+            " WHEN (NEW.n > 1) EXECUTE FUNCTION app.g()"
         ),
         statement("ALTER TABLE app.t ENABLE ALWAYS TRIGGER g"),
         statement("CREATE STATISTICS app.st ON n, id FROM app.t"),
