@@ -22,7 +22,7 @@ def scratch(devmentor_server: DatabaseServer) -> Iterator[str]:
 
 
 def _cases() -> list[Any]:
-    """Return every case for pytest. The first of each kind, and those of several kinds, run with all other tests."""
+    """Return every case; the first of each kind, and those of several kinds, run with all other tests."""
     kinds: set[str] = set()
     made = []
     for case in CASES:
