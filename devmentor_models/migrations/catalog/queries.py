@@ -148,6 +148,22 @@ WHERE n.nspname = ANY(:schemas) AND c.relkind IN ('v', 'm') AND a.attnum > 0 AND
     AND (d.oid IS NOT NULL OR a.attacl IS NOT NULL OR col_description(c.oid, a.attnum) IS NOT NULL)
 """
 
+#: What has a comment of its own within a type; how the type is made says the rest.
+ATTRIBUTES: Final = f"""
+SELECT n.nspname, c.relname, a.attname, 'pg_class'::regclass::oid, c.oid, -100 - a.attnum, '{{}}'::jsonb,
+    col_description(c.oid, a.attnum), NULL, NULL
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(:schemas) AND c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND {_own("pg_class", "c.oid")}
+    AND col_description(c.oid, a.attnum) IS NOT NULL
+"""
+
+DOMAIN_CONSTRAINTS: Final = f"""
+SELECT n.nspname, t.typname, k.conname, 'pg_constraint'::regclass::oid, k.oid, -1,
+    jsonb_build_object('definition', pg_get_constraintdef(k.oid)), obj_description(k.oid, 'pg_constraint'), NULL, NULL
+FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = ANY(:schemas) AND {_own("pg_type", "t.oid")} AND obj_description(k.oid, 'pg_constraint') IS NOT NULL
+"""
+
 ROW_SECURITY: Final = f"""
 SELECT n.nspname, c.relname, '', 'pg_class'::regclass::oid, c.oid, -1,
     jsonb_build_object('force', c.relforcerowsecurity, 'enabled', c.relrowsecurity), NULL, NULL, NULL
@@ -326,6 +342,8 @@ KINDS: Final[dict[str, str]] = {
     "enum": ENUMS,
     "composite": COMPOSITES,
     "domain": DOMAINS,
+    "attribute": ATTRIBUTES,
+    "domain_constraint": DOMAIN_CONSTRAINTS,
     "sequence": SEQUENCES,
     "function": FUNCTIONS,
     "table": TABLES,
@@ -370,6 +388,7 @@ UNION ALL SELECT 'pg_type'::regclass, typarray, 0, 'pg_type'::regclass, oid, 0 F
 UNION ALL SELECT 'pg_attrdef'::regclass, oid, 0, 'pg_class'::regclass, adrelid, adnum FROM pg_attrdef
 UNION ALL SELECT 'pg_rewrite'::regclass, oid, 0, 'pg_class'::regclass, ev_class, 0 FROM pg_rewrite WHERE rulename = '_RETURN' AND oid >= 16384
 UNION ALL SELECT 'pg_class'::regclass, conindid, 0, 'pg_constraint'::regclass, oid, 0 FROM pg_constraint WHERE contype IN ('p', 'u', 'x') AND conparentid = 0
+UNION ALL SELECT 'pg_constraint'::regclass, oid, 0, 'pg_type'::regclass, contypid, 0 FROM pg_constraint WHERE contypid <> 0
 UNION ALL SELECT 'pg_publication_rel'::regclass, oid, 0, 'pg_publication'::regclass, prpubid, 0 FROM pg_publication_rel
 UNION ALL SELECT 'pg_publication_namespace'::regclass, oid, 0, 'pg_publication'::regclass, pnpubid, 0 FROM pg_publication_namespace
 UNION ALL SELECT classid, objid, objsubid, refclassid, refobjid, 0 FROM pg_depend WHERE deptype = 'e' AND objid >= 16384

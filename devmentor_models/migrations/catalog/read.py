@@ -39,8 +39,8 @@ SQL_KINDS = {
 }
 #: What PUBLIC may do with a new object unless that is revoked.
 PUBLIC_DEFAULTS = {"function": {"EXECUTE"}, "enum": {"USAGE"}, "composite": {"USAGE"}, "domain": {"USAGE"}}
-COLUMNS = ("column", "view_column")
-RELATIONS = ("table", "view", "materialized_view")
+COLUMNS = ("column", "view_column", "attribute")
+RELATIONS = ("table", "view", "materialized_view", "composite", "domain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ def described(key: Key, state: dict[str, Any]) -> str:
     """Return how COMMENT ON and GRANT name an object: ``TRIGGER touch ON auth.users``."""
     if key.kind in COLUMNS:
         return f"COLUMN {key.table_sql}.{key.sql}"
+    if key.kind == "domain_constraint":
+        return f"CONSTRAINT {key.sql} ON DOMAIN {key.table_sql}"
     kind = str(state.get("routine") or SQL_KINDS[key.kind])
     if key.kind == "index":
         return f"{kind} {qualified(key.schema, key.name)}"

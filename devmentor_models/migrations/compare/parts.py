@@ -133,6 +133,11 @@ def _view(verb: str) -> Callable[[Item], Operations]:
     return make
 
 
+def _of_its_type(item: Item) -> Operations:
+    """Return nothing: it is made with its type, and only what hangs on it comes after."""
+    return []
+
+
 def _comment(item: Item) -> Operations:
     target = item.key.table
     return [call("comment_on", target, item["text"], undo=call("comment_on", target, None))]
@@ -251,6 +256,8 @@ _CREATE: dict[str, Callable[[Item], Operations]] = {
     "view": _view("view"),
     "materialized_view": _view("materialized_view"),
     "view_column": _view_column,
+    "attribute": _of_its_type,
+    "domain_constraint": _of_its_type,
     "rule": _switched("rule"),
     "trigger": _switched("trigger"),
     "replica_identity": _replica_identity,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -154,15 +155,35 @@ def _render(autogen: AutogenContext, operation: NamedOperation) -> str:
 
 
 def _written(value: Any) -> str:
-    """Write a value as a person would: SQL of several lines as a block."""
-    if isinstance(value, str) and ("\n" in value or len(value) > LONG) and "\\" not in value:
-        if "\n" in value and '"""' not in value and not value.endswith('"'):
-            return f'"""\n{value}\n"""' if value == value.strip() else f'"""{value}"""'
-        if '"' in value and "'" in value and '"""' not in value and not value.endswith('"'):
-            return f'"""{value}"""'
+    """Write a value as a person would: statements and queries as blocks, other long texts line by line."""
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, tuple | list):
-        inner = ", ".join(_written(part) for part in value)
-        return f"[{inner}]"
+        return f"[{', '.join(_written(part) for part in value)}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name!r}: {_written(part)}" for name, part in value.items()) + "}"
     return repr(value)
+
+
+def _text(value: str) -> str:
+    lines = value.strip().split("\n")
+    if len(lines) == 1:
+        both = len(value) > LONG and '"' in value and "'" in value
+        return (_quoted(value) if both else None) or repr(value)
+    # Alembic indents every line, and strips it at its end; operations take the indentation off again.
+    statement = lines[0].startswith("CREATE ")
+    query = re.match(r"\s*(SELECT|WITH)\b", value) and not any(line.count("'") % 2 for line in lines)
+    if (statement or query) and not any(line != line.rstrip() for line in lines):
+        block = _quoted("\n" + "\n".join(lines) + "\n")
+        if block is not None:
+            return block
+    return "\n" + "\n".join(repr(line) for line in value.splitlines(keepends=True))
+
+
+def _quoted(value: str) -> str | None:
+    """Return a string between three quotes; None where neither kind can hold it."""
+    prefix = "r" if "\\" in value else ""
+    for quotes in ('"""', "'''"):
+        if quotes not in value and not value.endswith((quotes[0], "\\")):
+            return f"{prefix}{quotes}{value}{quotes}"
+    return None

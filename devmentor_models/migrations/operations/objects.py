@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from devmentor_models.migrations.identifiers import literal, qualified, quoted, split, unquoted
@@ -14,14 +15,23 @@ def dotted(name: str) -> str:
     >>> dotted("projects.tasks"), dotted("auth.user")
     ('projects.tasks', 'auth."user"')
     """
-    schema, _, bare = name.rpartition(".")
-    return qualified(schema, bare)
+    schema, _, own = name.rpartition(".")
+    return qualified(schema, own)
+
+
+def bare(sql: str) -> str:
+    r"""Return SQL without the indentation that it has in a revision.
+
+    >>> bare("\n    SELECT 1\n      FROM t\n")
+    'SELECT 1\n  FROM t'
+    """
+    return textwrap.dedent(sql).strip()
 
 
 @operation()
 def execute_sql(sql: str) -> str:
     """Run one statement as it stands; ``op.execute`` would take ``:word`` in it for a parameter."""
-    return sql.strip()
+    return bare(sql)
 
 
 @operation()
@@ -55,13 +65,13 @@ def drop_extension(name: str) -> str:
 @operation()
 def create_function(definition: str) -> str:
     """Create a function or procedure from its whole ``CREATE FUNCTION …`` statement."""
-    return definition.strip()
+    return bare(definition)
 
 
 @operation()
 def replace_function(definition: str) -> str:
     """Replace a function's body and settings by a whole ``CREATE OR REPLACE FUNCTION …`` statement."""
-    return definition.strip()
+    return bare(definition)
 
 
 @operation()
@@ -83,7 +93,7 @@ def create_trigger(definition: str, *, enabled: str | None = None) -> list[str]:
         enabled: ``DISABLE``, ``ENABLE REPLICA`` or ``ENABLE ALWAYS``, with the trigger's name and table:
             ``"DISABLE touch ON projects.tasks"``.
     """
-    made = [definition.strip()]
+    made = [bare(definition)]
     if enabled:
         mode, _, target = enabled.partition(" ON ")
         words = mode.split(" ")
@@ -112,7 +122,7 @@ def create_view(name: str, query: str, *, parameters: Mapping[str, str] | None =
     >>> create_view("auth.names", "SELECT username FROM auth.users", parameters={"security_invoker": "true"})
     'CREATE VIEW auth.names WITH (security_invoker=true) AS SELECT username FROM auth.users'
     """
-    return f"CREATE VIEW {dotted(name)}{_parameters(parameters)} AS {query.strip().rstrip(';')}"
+    return f"CREATE VIEW {dotted(name)}{_parameters(parameters)} AS {bare(query).rstrip(';')}"
 
 
 @operation()
@@ -124,7 +134,7 @@ def drop_view(name: str) -> str:
 @operation()
 def create_materialized_view(name: str, query: str, *, parameters: Mapping[str, str] | None = None) -> str:
     """Create a materialized view and fill it."""
-    return f"CREATE MATERIALIZED VIEW {dotted(name)}{_parameters(parameters)} AS {query.strip().rstrip(';')}"
+    return f"CREATE MATERIALIZED VIEW {dotted(name)}{_parameters(parameters)} AS {bare(query).rstrip(';')}"
 
 
 @operation()

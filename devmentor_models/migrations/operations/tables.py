@@ -11,7 +11,7 @@ from alembic.operations import ops
 
 from devmentor_models.migrations.identifiers import literal, qualified, quoted
 from devmentor_models.migrations.operations.named import VERBS, operation
-from devmentor_models.migrations.operations.objects import dotted
+from devmentor_models.migrations.operations.objects import bare, dotted
 
 
 @operation()
@@ -108,7 +108,7 @@ def add_identity(table: str, column: str, kind: str, *, options: str | None = No
 @operation()
 def create_statistics(definition: str) -> str:
     """Create extended statistics from the whole ``CREATE STATISTICS …`` statement."""
-    return definition
+    return bare(definition)
 
 
 @operation()
@@ -120,7 +120,7 @@ def drop_statistics(name: str) -> str:
 @operation()
 def create_rule(definition: str) -> str:
     """Create a rewrite rule from its whole statement."""
-    return definition.strip().rstrip(";")
+    return bare(definition).rstrip(";")
 
 
 @operation()
@@ -137,11 +137,11 @@ def repartition(table: str, *, by: str | None = None) -> list[str]:
         table: ``schema.table``; nothing refers to it any more, and it has no constraints or indexes left.
         by: ``RANGE (created_at)``; None for a plain table. A default partition takes the rows.
     """
-    schema, _, bare = table.rpartition(".")
-    old = f"{bare}__old"
+    schema, _, own = table.rpartition(".")
+    old = f"{own}__old"
     before = dotted(f"{schema}.{old}" if schema else old)
     # A partition of the old table may have the name until that goes.
-    default = dotted(f"{schema}.{bare}__default" if schema else f"{bare}__default")
+    default = dotted(f"{schema}.{own}__default" if schema else f"{own}__default")
     like = f"(LIKE {before} INCLUDING ALL EXCLUDING CONSTRAINTS EXCLUDING INDEXES)"
     made = [f"ALTER TABLE {dotted(table)} RENAME TO {quoted(old)}"]
     made.append(f"CREATE TABLE {dotted(table)} {like}" + (f" PARTITION BY {by}" if by else ""))
@@ -149,7 +149,7 @@ def repartition(table: str, *, by: str | None = None) -> list[str]:
         made.append(f"CREATE TABLE {default} PARTITION OF {dotted(table)} DEFAULT")
     made.append(f"INSERT INTO {dotted(table)} SELECT * FROM {before}")
     made.append(f"DROP TABLE {before}")
-    return [*made, f"ALTER TABLE {default} RENAME TO {quoted(f'{bare}_default')}"] if by else made
+    return [*made, f"ALTER TABLE {default} RENAME TO {quoted(f'{own}_default')}"] if by else made
 
 
 def _rename_table(old: str, new: str, *, schema: str | None = None) -> str:

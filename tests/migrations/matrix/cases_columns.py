@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Integer, MetaData, Text, text
 from sqlalchemy.dialects import postgresql
 
-from devmentor_models.kit.objects import declare, statement
+from devmentor_models.kit.objects import Schema, declare, statement
 from tests.migrations.matrix.case import case, table
 
 ODD = """it's 100% "odd": \\d+ :word ::text {x} $$ %(name)s """ + '"""'
@@ -201,6 +201,14 @@ def _table_comment(metadata: MetaData, new: bool) -> None:
     table(metadata, "a", comment=ODD if new else None)
     table(metadata, "b", comment="After" if new else "Before")
     table(metadata, "c", comment=None if new else "Old")
+
+
+@case("comments", "of several lines")
+def _long_comment(metadata: MetaData, new: bool) -> None:
+    words = "First \\line:\n    \"second\" line\nCREATE 'third'\r\n" if new else "CREATE\nLines"
+    sql = words.replace("'", "''")
+    table(metadata, "t", Column("n", Text, comment=words), comment=words)
+    declare(metadata, Schema("other"), statement(f"COMMENT ON SCHEMA other IS '{sql}'"))
 
 
 @case("comments", "on everything else")

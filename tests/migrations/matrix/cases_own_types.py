@@ -259,6 +259,18 @@ _domain(
 )
 
 
+@case("domains", "a check with a comment, which calls a function")
+def _check_with_comment(metadata: MetaData, new: bool) -> None:
+    limit = 9 if new else 8
+    declare(
+        metadata,
+        Schema(SCHEMA),
+        function("CREATE FUNCTION app.z(x integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT x > 0'"),
+        statement(f"CREATE DOMAIN app.a AS integer CONSTRAINT ck CHECK (app.z(VALUE) AND VALUE < {limit})"),
+        statement("COMMENT ON CONSTRAINT ck ON DOMAIN app.a IS 'Small'"),
+    )
+
+
 @case("domains", "a column's type becomes one", rows="INSERT INTO app.t (id, n) VALUES (1, 7)", kept=KEPT)
 def _to_domain(metadata: MetaData, new: bool) -> None:
     table(metadata, "t")
