@@ -109,3 +109,29 @@ def test_the_sql_that_repairs(devmentor_database_url: str) -> None:
         connection.execute(found.output.encode())
     done = run()
     assert (done.exit_code, done.output) == (0, "-- Nothing to do.\n")
+
+
+def test_an_index_that_a_failed_build_left_is_reported(devmentor_database_url: str) -> None:
+    """It has the right definition and serves nobody: named as invalid, and built again by the repair."""
+    with psycopg.connect(conninfo(devmentor_database_url), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'projects.ix_tasks_due'::regclass"
+        )
+        (line,) = migrate.check(devmentor_database_url)
+        assert line.startswith(
+            "index ix_tasks_due of projects.tasks: valid is False in the database, True in the models"
+        )
+        for statement in migrate.repair(devmentor_database_url):
+            connection.execute(statement.encode())
+    assert migrate.check(devmentor_database_url) == []
+
+
+def test_a_partition_that_is_not_as_its_parent_is_reported(devmentor_database_url: str) -> None:
+    """What a parent says counts for its partitions; which there are is nobody's business."""
+    with psycopg.connect(conninfo(devmentor_database_url), autocommit=True) as connection:
+        connection.execute("ALTER TABLE ai.usage_default SET UNLOGGED")
+        (line,) = migrate.check(devmentor_database_url)
+        assert "ai.usage_default" in line
+        for statement in migrate.repair(devmentor_database_url):
+            connection.execute(statement.encode())
+    assert migrate.check(devmentor_database_url) == []
