@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import CodeType
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 from sqlalchemy.schema import SchemaItem
 
 SCHEMA = "app"
-Build = Callable[[MetaData, bool], None]
+
+
+class Build(Protocol):
+    """Fills a MetaData with the state before a change, or the one after."""
+
+    __code__: CodeType
+
+    def __call__(self, metadata: MetaData, new: bool, /) -> None:
+        """Fill it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Case:
         """The case's name for pytest."""
         return f"{self.group}: {self.name}".replace(" ", "-")
 
+    @property
+    def source(self) -> tuple[str, int]:
+        """Where the builder stands."""
+        return self.build.__code__.co_filename, self.build.__code__.co_firstlineno
+
 
 CASES: list[Case] = []
 
@@ -54,10 +68,21 @@ def case(
     upgraded: tuple[str, object] | None = None,
     live: str | None = None,
 ) -> Callable[[Build], Build]:
-    """Register a builder as a case."""
+    """Register a builder as a case.
+
+    Pytest may import a module twice, once for the doctests that it might have: it is the same case then.
+
+    Raises:
+        ValueError: Another case has this name.
+    """
 
     def register(build: Build) -> Build:
-        CASES.append(Case(group, name, build, rows, kept, upgraded, live))
+        made = Case(group, name, build, rows, kept, upgraded, live)
+        known = next((other for other in CASES if other.id == made.id), None)
+        if known is None:
+            CASES.append(made)
+        elif known.source != made.source:
+            raise ValueError(f"{made.id} is the name of two cases")
         return build
 
     return register
