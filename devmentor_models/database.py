@@ -11,11 +11,19 @@ from typing import Any, Literal, Self, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool
+from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
+from devmentor_models.connecting import Attempts, WatchedConnection, check_security
 from devmentor_models.dialect import LeanCursor, begin_with
-from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
+from devmentor_models.errors import (
+    ActorMissing,
+    ConnectionLost,
+    DatabaseClosed,
+    DevMentorError,
+    PoolTimeout,
+)
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
@@ -46,8 +54,11 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
+        self._conninfo = settings.conninfo()
+        self._attempts = Attempts()
         self._pool = ConnectionPool(
-            settings.conninfo(),
+            self._conninfo,
+            connection_class=WatchedConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
             max_idle=settings.pool_idle_seconds,
@@ -56,6 +67,7 @@ class Database:
             close_returns=True,
             # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
             kwargs={
+                "attempts": self._attempts,
                 "autocommit": True,
                 "prepare_threshold": 2 if settings.prepared_statements else None,
                 "cursor_factory": LeanCursor,
@@ -101,6 +113,7 @@ class Database:
         Raises:
             ActorMissing: ``actor`` is not an `Actor`.
             PoolTimeout: On entry, no connection came free in time.
+            InsecureConnection: On entry, the server could not be reached by TLS as the URL demands.
             DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
         """
@@ -157,12 +170,15 @@ class Database:
             SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
             PermissionDenied: The login is a member of none of our roles.
             PoolTimeout: No connection came free in time.
+            InsecureConnection: As for `begin`.
         """
         self._ensure_open()
         try:
             with self._pool.connection() as connection:
                 cursor = connection.execute(QUERY)
                 rows = cursor.fetchall()
+        except PsycopgPoolTimeout:
+            raise self._attempts.timeout() from None
         except psycopg.Error as error:
             raise explain(error) from None
         return judge(rows)
@@ -186,6 +202,8 @@ class Database:
         if self._closed:
             raise DatabaseClosed
         if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
+            if "sslmode=" in self._conninfo:
+                check_security(self._conninfo)
             self._pool.open()
 
     def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
@@ -205,6 +223,9 @@ class Database:
         try:
             with translated():
                 begin_with(session, message)
+        except PoolTimeout:
+            session.close()
+            raise self._attempts.timeout() from None
         except BaseException:
             session.close()
             raise

@@ -10,11 +10,19 @@ from typing import Any, Literal, Self, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from devmentor_models.connecting_async import AsyncAttempts, AsyncWatchedConnection, check_security
 from devmentor_models.dialect import AsyncLeanCursor, begin_with
-from devmentor_models.errors import ActorMissing, ConnectionLost, DatabaseClosed, DevMentorError
+from devmentor_models.errors import (
+    ActorMissing,
+    ConnectionLost,
+    DatabaseClosed,
+    DevMentorError,
+    PoolTimeout,
+)
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
@@ -45,8 +53,11 @@ class AsyncDatabase:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
+        self._conninfo = settings.conninfo()
+        self._attempts = AsyncAttempts()
         self._pool = AsyncConnectionPool(
-            settings.conninfo(),
+            self._conninfo,
+            connection_class=AsyncWatchedConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
             max_idle=settings.pool_idle_seconds,
@@ -55,6 +66,7 @@ class AsyncDatabase:
             close_returns=True,
             # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
             kwargs={
+                "attempts": self._attempts,
                 "autocommit": True,
                 "prepare_threshold": 2 if settings.prepared_statements else None,
                 "cursor_factory": AsyncLeanCursor,
@@ -100,6 +112,7 @@ class AsyncDatabase:
         Raises:
             ActorMissing: ``actor`` is not an `Actor`.
             PoolTimeout: On entry, no connection came free in time.
+            InsecureConnection: On entry, the server could not be reached by TLS as the URL demands.
             DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
         """
@@ -156,12 +169,15 @@ class AsyncDatabase:
             SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
             PermissionDenied: The login is a member of none of our roles.
             PoolTimeout: No connection came free in time.
+            InsecureConnection: As for `begin`.
         """
         await self._ensure_open()
         try:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(QUERY)
                 rows = await cursor.fetchall()
+        except PsycopgPoolTimeout:
+            raise self._attempts.timeout() from None
         except psycopg.Error as error:
             raise explain(error) from None
         return judge(rows)
@@ -185,6 +201,8 @@ class AsyncDatabase:
         if self._closed:
             raise DatabaseClosed
         if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
+            if "sslmode=" in self._conninfo:
+                await check_security(self._conninfo)
             await self._pool.open()
 
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
@@ -204,6 +222,9 @@ class AsyncDatabase:
         try:
             with translated():
                 await session.run_sync(begin_with, message)
+        except PoolTimeout:
+            await session.close()
+            raise self._attempts.timeout() from None
         except BaseException:
             await session.close()
             raise

@@ -31,6 +31,13 @@ class EncryptionKeyMissing(ConfigurationError):
     """An encrypted column was used without its key: set DEVMENTOR_ENCRYPTION_KEYS."""
 
 
+class InsecureConnection(ConfigurationError):
+    """The connection to the database could not be secured, so none was made: the message says what to set.
+
+    Neither the password nor a statement was sent. Trying again does not help.
+    """
+
+
 class DecryptionFailed(DevMentorError):
     """A stored ciphertext fits no key of the ring, or was moved from another column."""
 

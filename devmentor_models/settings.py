@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -10,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.tls import secure
 
 
 class DatabaseSettings(BaseSettings):
@@ -65,10 +65,11 @@ class DatabaseSettings(BaseSettings):
 def conninfo(url: str, **defaults: str | int) -> str:
     """Return libpq's connection string for a URL in libpq's or SQLAlchemy's form.
 
-    ``sslmode`` is ``verify-full`` unless the URL says otherwise or the host is a socket or loopback.
+    ``sslmode`` is ``verify-full`` unless the URL says otherwise or the server is on this machine; see `tls`.
 
     Raises:
-        ConfigurationError: The URL cannot be read; it is not quoted, since it may hold a password.
+        ConfigurationError: The URL cannot be read; it is not quoted, since it may hold a password. Or it asks
+            for plaintext to another machine.
 
     >>> conninfo("postgresql+psycopg://app@db.example/devmentor")
     'user=app dbname=devmentor host=db.example sslmode=verify-full'
@@ -81,15 +82,5 @@ def conninfo(url: str, **defaults: str | int) -> str:
         raise ConfigurationError("The database URL cannot be read.") from None
     for name, value in defaults.items():
         parts.setdefault(name, value)
-    if "sslmode" not in parts and not _is_local(str(parts.get("host") or "")):
-        parts["sslmode"] = "verify-full"
-    return make_conninfo("", **parts)
-
-
-def _is_local(host: str) -> bool:
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    given = {name: str(value) for name, value in parts.items() if value is not None}
+    return make_conninfo("", **secure(given))

@@ -63,10 +63,13 @@ def _explain(error: Exception) -> str | None:
     from alembic.util.exc import CommandError  # noqa: PLC0415 - likewise
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - likewise
 
+    from devmentor_models import tls  # noqa: PLC0415 - likewise
     from devmentor_models.errors import DevMentorError  # noqa: PLC0415 - likewise
 
     if isinstance(error, DBAPIError) and isinstance(error.orig, Exception):
         return _explain(error.orig)
+    if insecure := tls.explain(error):
+        return str(insecure)
     if isinstance(error, psycopg.Error):
         return _first_lines(error.diag.message_primary or str(error))
     if isinstance(error, CommandError | DevMentorError | OSError):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
 
-from devmentor_models import errors
+from devmentor_models import errors, tls
 from devmentor_models.kit.base import Base
 
 _CONSTRAINTS: dict[type[psycopg.Error], type[errors.ConstraintViolation]] = {
@@ -60,6 +60,8 @@ def _from_psycopg(error: psycopg.Error) -> errors.DevMentorError:
     for other, translated in _OTHERS:
         if isinstance(error, other):
             return translated()
+    if insecure := tls.explain(error):
+        return insecure
     if _is_connection_loss(error):
         return errors.ConnectionLost()
     return errors.DatabaseError(error.sqlstate, error.diag.message_primary or type(error).__name__)

@@ -311,3 +311,21 @@ def test_an_actor_with_a_bad_value_is_refused_before_any_transaction() -> None:
         Actor.service("auth", ip_address="nowhere")
     with pytest.raises(InvalidValue, match="user_id"):
         Actor.user("1")  # type: ignore[arg-type] # the mistake under test
+
+
+def test_a_pool_that_cannot_connect_says_why() -> None:
+    """Nobody listens there: the typed error carries the reason, which only the pool's workers met."""
+    url = "postgresql://app:hunter2@127.0.0.1:1/devmentor"
+    with Database.from_url(url, pool_min=0, pool_timeout_seconds=0.5) as database:
+        for ask in (database.verify_schema, database.begin(Actor.service("auth")).__enter__):
+            with pytest.raises(PoolTimeout, match="refused") as caught:
+                ask()
+            assert "hunter2" not in str(caught.value)
+
+
+def test_an_unreachable_server_elsewhere_is_left_to_the_pool() -> None:
+    """A server on another machine may be about to start: opening the database does not fail."""
+    url = "postgresql://app@127.0.0.1:1/devmentor?sslmode=verify-full"
+    with Database.from_url(url, pool_min=0, pool_timeout_seconds=0.5) as database:
+        with pytest.raises(PoolTimeout):
+            database.verify_schema()

@@ -314,3 +314,21 @@ async def test_an_actor_with_a_bad_value_is_refused_before_any_transaction() -> 
         Actor.service("auth", ip_address="nowhere")
     with pytest.raises(InvalidValue, match="user_id"):
         Actor.user("1")  # type: ignore[arg-type] # the mistake under test
+
+
+async def test_a_pool_that_cannot_connect_says_why() -> None:
+    """Nobody listens there: the typed error carries the reason, which only the pool's workers met."""
+    url = "postgresql://app:hunter2@127.0.0.1:1/devmentor"
+    async with AsyncDatabase.from_url(url, pool_min=0, pool_timeout_seconds=0.5) as database:
+        for ask in (database.verify_schema, database.begin(Actor.service("auth")).__aenter__):
+            with pytest.raises(PoolTimeout, match="refused") as caught:
+                await ask()
+            assert "hunter2" not in str(caught.value)
+
+
+async def test_an_unreachable_server_elsewhere_is_left_to_the_pool() -> None:
+    """A server on another machine may be about to start: opening the database does not fail."""
+    url = "postgresql://app@127.0.0.1:1/devmentor?sslmode=verify-full"
+    async with AsyncDatabase.from_url(url, pool_min=0, pool_timeout_seconds=0.5) as database:
+        with pytest.raises(PoolTimeout):
+            await database.verify_schema()

@@ -8,6 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 from devmentor_models import Database
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.settings import DatabaseSettings, conninfo
+from devmentor_models.tls import PLAINTEXT_VARIABLE
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,46 @@ from devmentor_models.settings import DatabaseSettings, conninfo
         ("postgresql://app@[::1]/devmentor", None),
         ("postgresql:///devmentor?host=/run/postgresql", None),
         ("postgresql:///devmentor", None),
+        ("postgresql://app@db.example.com/devmentor?sslmode=", "verify-full"),
+        ("host=localhost hostaddr=10.0.0.5 dbname=devmentor", "verify-full"),
+        ("hostaddr=10.0.0.5 dbname=devmentor", "verify-full"),
+        ("host=db.example.com hostaddr=127.0.0.1 dbname=devmentor", "verify-full"),
+        ("host=127.0.0.1,::1,localhost dbname=devmentor", None),
+        ("hostaddr=127.0.0.1 dbname=devmentor", None),
+        ("service=production", "verify-full"),
     ],
 )
 def test_tls_is_required_for_another_machine(url: str, mode: str | None) -> None:
     """Certificate and name are checked, unless the host is this machine or the URL says otherwise."""
     assert conninfo_to_dict(conninfo(url)).get("sslmode") == mode
+
+
+@pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR", "PGSERVICE"])
+def test_tls_is_required_where_libpqs_variables_name_another_machine(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL without a host is no local one when libpq takes the host from elsewhere."""
+    monkeypatch.setenv(variable, "10.0.0.5")
+    assert conninfo_to_dict(conninfo("postgresql:///devmentor"))["sslmode"] == "verify-full"
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
+def test_plaintext_to_another_machine_must_be_asked_for_twice(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL alone is not enough; the error names the variable that is, and not the password."""
+    url = f"postgresql://app:hunter2@db.example.com/devmentor?sslmode={mode}"
+    monkeypatch.delenv(PLAINTEXT_VARIABLE, raising=False)
+    with pytest.raises(ConfigurationError, match=PLAINTEXT_VARIABLE) as caught:
+        conninfo(url)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv(PLAINTEXT_VARIABLE, "1")
+    assert conninfo_to_dict(conninfo(url))["sslmode"] == mode
+
+
+def test_plaintext_to_this_machine_is_nobodys_business() -> None:
+    """A tunnel or a server on this machine may go without TLS."""
+    assert "sslmode=disable" in conninfo("postgresql://app@localhost/devmentor?sslmode=disable")
 
 
 def test_a_host_list_is_local_only_when_all_of_it_is() -> None:
