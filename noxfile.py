@@ -5,7 +5,9 @@ and kept until those pins or `pyproject.toml` change. `./dev <session>` does the
 """
 
 import hashlib
+import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,6 +24,8 @@ PINS = {  # requirements file: what it pins
     "build": ["--group=build"],
     "nox": ["--group=nox"],  # what ./dev installs
 }
+#: Where Debian has PgBouncer is not on every user's PATH.
+SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "virtualenv"  # pip knows every user's own pip configuration; uv does not
@@ -63,6 +67,19 @@ def matrix(session: nox.Session) -> None:
     """Try every kind of schema change, both ways; the tests' own session tries one of each kind."""
     install(session, "tests")
     session.run("pytest", "-n", "auto", "-m", "", "tests/migrations/test_matrix.py", *session.posargs)
+
+
+@nox.session
+def services(session: nox.Session) -> None:
+    """Run the tests that need PgBouncer: TLS, and transaction mode. Root on Debian gets it installed."""
+    if not shutil.which("pgbouncer", path=SYSTEM_PATH):
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            session.skip("There is no pgbouncer, so its tests are left out: sudo apt install pgbouncer")
+        session.run("apt-get", "-qq", "update", external=True)
+        command = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "pgbouncer"]
+        session.run(*command, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+    install(session, "tests")
+    session.run("pytest", "-n", "2", "-m", "services", *(session.posargs or ["tests/services"]))
 
 
 @nox.session

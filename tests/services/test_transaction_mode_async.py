@@ -1,0 +1,87 @@
+"""PgBouncer in transaction mode: many clients, few connections, never another's actor (P8, trap 32)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import text
+
+from devmentor_models import Actor, AsyncDatabase
+from devmentor_models.errors import DevMentorError
+from devmentor_models.testing.factories.auth import UserFactory
+from tests.support import pgbouncer
+from tests.support.concurrency_async import run_concurrently
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+SERVERS = 3
+CLIENTS = 20
+ROUNDS = 15
+CONTEXT = text(
+    "SELECT pg_backend_pid(), nullif(current_setting('devmentor.user_id', true), ''),"
+    " nullif(current_setting('devmentor.service', true), ''),"
+    " nullif(current_setting('devmentor.request_id', true), '')"
+)
+
+
+@pytest.fixture(scope="session")
+def bouncer_url(devmentor_url: str) -> Iterator[str]:
+    """Yield how to reach a PgBouncer in transaction mode with three connections to the server."""
+    settings = {"pool_mode": "transaction", "default_pool_size": str(SERVERS), "max_client_conn": "100"}
+    if pgbouncer.version() >= (1, 21):
+        settings["max_prepared_statements"] = "0"  # as before 1.21, which the switch is for
+    with pgbouncer.running(devmentor_url, settings) as at:
+        yield make_conninfo("", **at)
+
+
+async def client(database: AsyncDatabase) -> set[int]:
+    """Work as a user and as a service by turns; return the server connections that were met."""
+    user = UserFactory.build()
+    async with database.begin(Actor.user(user.id)) as tx:
+        tx.session.add(user)
+    met: set[int] = set()
+    for _ in range(ROUNDS):
+        request = uuid4().hex
+        async with database.begin(Actor.user(user.id, request_id=request)) as tx:
+            pid, user_id, service, request_id = (await tx.session.execute(CONTEXT)).one()
+            assert (UUID(user_id), service, request_id) == (user.id, None, request)
+            project = await tx.projects.create(name=f"Project {request}")
+            assert project.user_id == user.id
+            assert (await tx.users.get(user.id)).email == user.email
+            met.add(pid)
+        async with database.begin(Actor.service("auth")) as tx:
+            pid, *actor = (await tx.session.execute(CONTEXT)).one()
+            assert actor == [None, "auth", None]
+            met.add(pid)
+    async with database.begin(Actor.user(user.id), readonly=True) as tx:
+        page = await tx.projects.list(limit=ROUNDS + 1)
+        assert len(page.items) == ROUNDS
+        assert {project.user_id for project in page.items} == {user.id}
+    return met
+
+
+async def work(url: str, *, prepared_statements: bool) -> list[set[int] | BaseException]:
+    """Let all clients work at the same time, each on a connection of its own to PgBouncer."""
+    async with AsyncDatabase.from_url(
+        url, pool_min=0, pool_max=CLIENTS, prepared_statements=prepared_statements, pool_timeout_seconds=60
+    ) as database:
+        return await run_concurrently([partial(client, database) for _ in range(CLIENTS)])
+
+
+async def test_no_actor_meets_another(bouncer_url: str) -> None:
+    """Twenty clients share three connections without prepared statements: no error, no wrong actor."""
+    outcomes = await work(bouncer_url, prepared_statements=False)
+    assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
+    met = set().union(*(outcome for outcome in outcomes if isinstance(outcome, set)))
+    assert 1 < len(met) <= SERVERS
+
+
+async def test_with_prepared_statements_it_would_fail(bouncer_url: str) -> None:
+    """The test above has teeth: with the switch the other way statements of other connections are met."""
+    outcomes = await work(bouncer_url, prepared_statements=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, DevMentorError)]
+    assert {getattr(failure, "sqlstate", None) for failure in failures} & {"26000", "42P05"}
