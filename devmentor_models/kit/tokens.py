@@ -17,6 +17,8 @@ def new_token() -> str:
 def digest(token: str) -> bytes:
     """Return the SHA-256 digest under which a token is stored (32 bytes).
 
-    A plain hash is enough here: the token itself has 256 bits, so there is nothing to guess.
+    A plain hash is enough here: the token itself has 256 bits, so there is nothing to guess. Nor does
+    the time of a look-up tell anything: digests are compared, and whoever learns the beginning of one is no
+    nearer to its token.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

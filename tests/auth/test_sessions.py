@@ -214,7 +214,7 @@ def test_concurrent_rotations_of_one_token_mint_one_successor(database: Database
         assert (tx.sessions.list_active(user.id)).items == []
 
 
-@pytest.mark.parametrize("how", ["token", "all", "deactivate"])
+@pytest.mark.parametrize("how", ["token", "all", "deactivate", "password", "reset"])
 def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(database: Database, how: str) -> None:
     """Trap 16, 50 times over: whichever comes first, nothing is live afterwards."""
     for _ in range(50):
@@ -230,6 +230,11 @@ def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(database: Dat
                     return tx.sessions.revoke(token)
                 if how == "all":
                     return tx.sessions.revoke_all(owner.id)
+                if how == "password":
+                    return tx.users.set_password_hash(owner.id, "$argon2id$new")
+                if how == "reset":
+                    issued = tx.password_resets.issue(owner.id)
+                    return tx.password_resets.consume(issued.token, "$argon2id$new")
                 return tx.users.deactivate(owner.id)
 
         results = run_concurrently([renew, end])

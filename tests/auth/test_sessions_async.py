@@ -215,7 +215,7 @@ async def test_concurrent_rotations_of_one_token_mint_one_successor(async_databa
         assert (await tx.sessions.list_active(user.id)).items == []
 
 
-@pytest.mark.parametrize("how", ["token", "all", "deactivate"])
+@pytest.mark.parametrize("how", ["token", "all", "deactivate", "password", "reset"])
 async def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(
     async_database: AsyncDatabase, how: str
 ) -> None:
@@ -233,6 +233,11 @@ async def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(
                     return await tx.sessions.revoke(token)
                 if how == "all":
                     return await tx.sessions.revoke_all(owner.id)
+                if how == "password":
+                    return await tx.users.set_password_hash(owner.id, "$argon2id$new")
+                if how == "reset":
+                    issued = await tx.password_resets.issue(owner.id)
+                    return await tx.password_resets.consume(issued.token, "$argon2id$new")
                 return await tx.users.deactivate(owner.id)
 
         results = await run_concurrently([renew, end])

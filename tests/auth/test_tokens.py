@@ -8,12 +8,13 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Text, cast, func, literal_column, select, update
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import EmailVerification, PasswordReset, User
 from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid
+from devmentor_models.kit.base import Base
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
@@ -80,6 +81,25 @@ def test_a_reset_works_once_however_many_try(database: Database) -> None:
     results = run_concurrently([partial(consume, token) for token in tokens * 10])
     assert sum(isinstance(result, User) for result in results) == 1
     assert sum(isinstance(result, TokenInvalid) for result in results) == 19
+
+
+def test_no_token_is_stored_in_clear(database: Database) -> None:
+    """Z6: no row of any table has it, neither as text nor as bytes; its digest is there once."""
+    user = new_user(database)
+    with database.begin(AUTH) as tx:
+        tokens = [
+            (tx.sessions.open(user.id)).token,
+            (tx.password_resets.issue(user.id)).token,
+            (tx.email_verifications.issue(user.id)).token,
+        ]
+        for token in tokens:
+            for form, expected in ((token, 0), (token.encode().hex(), 0), (digest(token).hex(), 1)):
+                found = 0
+                for table in Base.metadata.tables.values():
+                    row = cast(literal_column(table.name), Text)
+                    rows = select(func.count()).select_from(table).where(row.contains(form, autoescape=True))
+                    found += (tx.session.execute(rows)).scalar_one()
+                assert found == expected
 
 
 def test_dead_resets_are_refused(database: Database) -> None:
