@@ -144,6 +144,10 @@ class TokenReused(TokenInvalid):
     """A refresh token was presented a second time, so its whole family has been revoked."""
 
 
+class SignInFailed(DevMentorError):
+    """The address or the password is wrong, or the account is inactive; which of them is told to nobody."""
+
+
 class PermissionDenied(DevMentorError):
     """The database role or a row security policy does not allow this statement."""
 

@@ -92,6 +92,11 @@ USER_BY_ID = select(User).where(User.id == parameter(USERS.c.id, "user_id"))
 USER_BY_EMAIL = select(User).where(User.email_key == key_form(parameter(USERS.c.email)))
 USER_BY_USERNAME = select(User).where(User.username_key == key_form(parameter(USERS.c.username)))
 
+# No entity: its loading and decrypting would make an account that exists take longer than one that does not.
+CREDENTIALS_BY_EMAIL = select(USERS.c.id.label("user_id"), USERS.c.password_hash, USERS.c.is_active).where(
+    USERS.c.email_key == key_form(parameter(USERS.c.email))
+)
+
 # FOR NO KEY UPDATE: rows that refer to the user can still be inserted meanwhile.
 USER_FOR_UPDATE = USER_BY_ID.with_for_update(key_share=True).execution_options(populate_existing=True)
 
@@ -103,6 +108,18 @@ RECORD_LOGIN = (
         USERS.c.last_login_at.is_(None) | (USERS.c.last_login_at < func.now() - text("interval '1 hour'")),
     )
     .values(last_login_at=func.now())
+    .returning(USERS.c.id)
+)
+
+#: The same password in a newer hash. No row when the hash is another one by now.
+RENEW_HASH = (
+    update(USERS)
+    .where(
+        USERS.c.id == parameter(USERS.c.id, "user_id"),
+        USERS.c.is_active,
+        USERS.c.password_hash == parameter(USERS.c.password_hash, "old_hash"),
+    )
+    .values(password_hash=parameter(USERS.c.password_hash, "new_hash"))
     .returning(USERS.c.id)
 )
 

@@ -8,6 +8,7 @@ from devmentor_models.auth.teams_async import AsyncTeamRepository
 from devmentor_models.auth.tokens_async import AsyncEmailVerificationRepository, AsyncPasswordResetRepository
 from devmentor_models.auth.users_async import AsyncUserRepository
 from devmentor_models.auth.values import (
+    Credentials,
     IssuedToken,
     OpenedSession,
     Registration,
@@ -22,6 +23,7 @@ __all__ = [
     "AsyncSessionRepository",
     "AsyncTeamRepository",
     "AsyncUserRepository",
+    "Credentials",
     "IssuedToken",
     "OpenedSession",
     "Registration",

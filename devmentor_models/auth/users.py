@@ -22,7 +22,7 @@ from devmentor_models.auth.models import User
 from devmentor_models.auth.personal_data import PersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens import VERIFICATION_LIFETIME, EmailVerificationRepository
-from devmentor_models.auth.values import IssuedToken, Registration
+from devmentor_models.auth.values import Credentials, IssuedToken, Registration
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
@@ -51,6 +51,18 @@ class UserRepository(AuthRepository):
             InvalidValue: No address can look like that.
         """
         return self._find(queries.USER_BY_EMAIL, parameters(email=email))
+
+    def find_credentials(self, email: str) -> Credentials | None:
+        """Return what the password of an address is checked against, or None (F2).
+
+        Reads nothing else, and takes as long whether there is such a user or not. `sign_in.sign_in`
+        does the rest of a login.
+
+        Raises:
+            InvalidValue: No address can look like that.
+        """
+        row = (self._execute(queries.CREDENTIALS_BY_EMAIL, parameters(email=email))).one_or_none()
+        return None if row is None else Credentials(**row._mapping)  # noqa: SLF001 - public, says SQLAlchemy
 
     def find_by_username(self, username: str) -> User | None:
         """Return the user with a public name, in whatever case and Unicode form, or None.
@@ -237,6 +249,19 @@ class UserRepository(AuthRepository):
         self._execute(token_queries.REVOKE_ALL, self._parameters(user_id=user_id))
         self._log(AuditEvent.PASSWORD_CHANGED, user_id)
         return user
+
+    def renew_hash(self, user_id: UUID, *, old_hash: str, new_hash: str) -> bool:
+        """Store a newer hash of the same password; return whether it was written.
+
+        No session ends by it. Nothing is written when the user is inactive or has another hash by now: a
+        password that was changed meanwhile must not come back.
+
+        Raises:
+            InvalidValue: The new hash is empty or cannot be stored.
+        """
+        check_password_hash(new_hash)
+        values = parameters(user_id=user_id, old_hash=old_hash, new_hash=new_hash)
+        return (self._execute(queries.RENEW_HASH, values)).first() is not None
 
     def record_login(self, user_id: UUID) -> bool:
         """Note the time of a login, at most once an hour; return whether it was written.

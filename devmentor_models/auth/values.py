@@ -88,6 +88,21 @@ class IssuedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a password is checked against.
+
+    Attributes:
+        user_id: Whose they are.
+        password_hash: The stored hash.
+        is_active: False: the user cannot log in.
+    """
+
+    user_id: UUID
+    password_hash: str = field(repr=False)
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """What a registration made.
 
