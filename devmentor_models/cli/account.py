@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from devmentor_models.errors import TokenInvalid
+from devmentor_models.errors import SignInFailed
+from devmentor_models.kit.passwords import hash_password
 from devmentor_models.projects.enums import TaskKind, TaskPriority
 from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
 from devmentor_models.security.actor import Actor
+from devmentor_models.sign_in import sign_in as check_password
 
 if TYPE_CHECKING:
     from devmentor_models.database import Database
@@ -40,28 +39,29 @@ PLAN = Plan(
         ),
     ),
 )
-# OWASP's parameters for scrypt; a service would use argon2.
-_SCRYPT = {"n": 2**14, "r": 8, "p": 5}
 
 
 def sign_in(database: Database) -> tuple[UUID, bool]:
     """Return the user, and whether it was registered just now; one who exists logs in instead.
 
     Raises:
-        TokenInvalid: The account exists, but its password is not the quickstart's.
+        SignInFailed: The account exists, but its password is not the quickstart's.
     """
-    with database.begin(Actor.service("auth")) as tx:
-        user = tx.users.find_by_email(EMAIL)
-        if user is None:
-            made = tx.users.register(
-                email=EMAIL, username=USERNAME, password_hash=hash_password(PASSWORD), full_name=FULL_NAME
-            )
-            tx.email_verifications.consume(made.verification_token)
-            return made.user.id, True
-        if not password_fits(PASSWORD, user.password_hash):
-            raise TokenInvalid(f"{EMAIL} has another password than the quickstart gave it.")
-        tx.sessions.open(user.id)
-        return user.id, False
+    actor = Actor.service("auth")
+    with database.begin(actor) as tx:
+        exists = tx.users.find_credentials(EMAIL) is not None
+    if exists:
+        try:
+            return check_password(database, EMAIL, PASSWORD, actor=actor).user_id, False
+        except SignInFailed:
+            raise SignInFailed(f"{EMAIL} has another password than the quickstart gave it.") from None
+    password_hash = hash_password(PASSWORD)
+    with database.begin(actor) as tx:
+        made = tx.users.register(
+            email=EMAIL, username=USERNAME, password_hash=password_hash, full_name=FULL_NAME
+        )
+        tx.email_verifications.consume(made.verification_token)
+        return made.user.id, True
 
 
 def plan(database: Database, user_id: UUID) -> tuple[UUID, bool]:
@@ -71,19 +71,3 @@ def plan(database: Database, user_id: UUID) -> tuple[UUID, bool]:
             return found.id, False
         made = tx.projects.create_with_plan(name=PROJECT_NAME, slug=PROJECT_SLUG, plan=PLAN)
         return made.project.id, True
-
-
-def hash_password(password: str) -> str:
-    """Return a salted hash of a password."""
-    salt = os.urandom(16)
-    return f"scrypt${salt.hex()}${hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT).hex()}"
-
-
-def password_fits(password: str, stored: str) -> bool:
-    """Say whether ``stored`` is the hash of ``password``."""
-    kind, _, rest = stored.partition("$")
-    salt, _, digest = rest.partition("$")
-    if kind != "scrypt":
-        return False
-    found = hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), **_SCRYPT).hex()
-    return hmac.compare_digest(found, digest)

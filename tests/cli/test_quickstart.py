@@ -15,10 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from devmentor_models.cli import encryption_key
-from devmentor_models.cli.account import hash_password, password_fits
+from devmentor_models import Actor, Database
+from devmentor_models.cli import account, encryption_key
 from devmentor_models.embedded import EmbeddedServer
-from devmentor_models.errors import ConfigurationError
+from devmentor_models.errors import ConfigurationError, SignInFailed
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
 from devmentor_models.testing import plugin
 
@@ -225,10 +225,13 @@ def test_key_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_passwords() -> None:
-    """A hash fits its password alone, and is salted."""
-    stored = hash_password("secret")
-    assert password_fits("secret", stored)
-    assert not password_fits("Secret", stored)
-    assert not password_fits("secret", "!")
-    assert hash_password("secret") != stored
+def test_an_account_with_another_password_is_left_alone(devmentor_database_url: str) -> None:
+    """The first run registers it, the next ones log in; what a user changed is not overwritten."""
+    with Database.from_url(devmentor_database_url, pool_min=0) as database:
+        user_id, new = account.sign_in(database)
+        assert new
+        assert account.sign_in(database) == (user_id, False)
+        with database.begin(Actor.service("auth")) as tx:
+            tx.users.set_password_hash(user_id, "!")
+        with pytest.raises(SignInFailed, match="another password"):
+            account.sign_in(database)
