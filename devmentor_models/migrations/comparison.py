@@ -17,7 +17,7 @@ from devmentor_models.migrations.catalog.roles import declared_roles, live_roles
 from devmentor_models.migrations.compare import Change, changes
 from devmentor_models.migrations.compare.renames import declared_renames, same_but_for_the_name, take_back
 from devmentor_models.migrations.desired import built
-from devmentor_models.migrations.operations import NamedOperation, Steps
+from devmentor_models.migrations.operations import BothWays, NamedOperation
 from devmentor_models.security.roles import Role
 
 
@@ -127,7 +127,7 @@ def _statements(operation: MigrateOperation) -> list[str]:
     """Return the statements of an operation, Alembic's or ours."""
     if isinstance(operation, NamedOperation):
         return operation.statements()
-    if isinstance(operation, Steps):
+    if isinstance(operation, BothWays):
         return [statement for step in operation.there for statement in _statements(step)]
     buffer = io.StringIO()
     context = MigrationContext.configure(

@@ -17,7 +17,7 @@ from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.column_types import comparable, conversion, sqlalchemy_type
 from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import quoted
-from devmentor_models.migrations.operations import Steps, call
+from devmentor_models.migrations.operations import BothWays, call
 
 _SETTINGS = ("storage", "compression", "statistics", "parameters")
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -80,7 +80,7 @@ def settings(item: Item) -> list[ops.MigrateOperation]:
     there = _settings(Item(item.key, {}), item)
     if item["not_null_not_valid"]:
         there.append(_not_valid(item))
-    return [Steps(there, [])] if there else []
+    return [BothWays(there, [])] if there else []
 
 
 def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration | None:
@@ -101,7 +101,7 @@ def alter(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration
         breaks = Breaks.COMPILED if comparable(old["type"], new["type"]) else Breaks.COMPARED
     if bool(old["generated"]) != bool(new["generated"]):
         breaks = Breaks.EVERYTHING
-    return Alteration([Steps(there, back)] if there or back else [], breaks)
+    return Alteration([BothWays(there, back)] if there or back else [], breaks)
 
 
 def _retyped(old: Item, new: Item) -> bool:

@@ -9,7 +9,7 @@ from alembic.operations.ops import MigrateOperation
 from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.identifiers import quoted
-from devmentor_models.migrations.operations import NamedOperation, Steps, call
+from devmentor_models.migrations.operations import BothWays, NamedOperation, call
 
 Operations = list[MigrateOperation]
 
@@ -35,14 +35,14 @@ def _alter_enum(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alte
     there = call("replace_enum", _dotted(new.key), new["values"], _users(new.key, desired, live))
     back = call("replace_enum", _dotted(old.key), old["values"], _users(old.key, live, desired))
     if _made_anew(old, new):
-        return Alteration([Steps([there], [back])], Breaks.EVERYTHING)
+        return Alteration([BothWays([there], [back])], Breaks.EVERYTHING)
     added: Operations = []
     after = list(new["values"])
     for place, value in enumerate(after):
         if value not in old["values"]:
             beside = {"after": after[place - 1]} if place else {"before": old["values"][0]}
             added.append(call("add_enum_value", _dotted(new.key), value, **beside))
-    return Alteration([Steps(added, [back])])
+    return Alteration([BothWays(added, [back])])
 
 
 def _users(type_: Key, snapshot: Snapshot, other: Snapshot) -> dict[str, str | None]:
@@ -78,11 +78,11 @@ def _domain_definition(item: Item) -> str:
 
 def _alter_domain(old: Item, new: Item, live: Snapshot, desired: Snapshot) -> Alteration:
     if old["type"] == new["type"]:
-        return Alteration([Steps(_domain_changes(old, new), _domain_changes(new, old))])
+        return Alteration([BothWays(_domain_changes(old, new), _domain_changes(new, old))])
     name = _dotted(new.key)
     there = call("replace_domain", name, _domain_definition(new), _users(new.key, desired, live))
     back = call("replace_domain", name, _domain_definition(old), _users(old.key, live, desired))
-    return Alteration([Steps([there], [back])], Breaks.EVERYTHING)
+    return Alteration([BothWays([there], [back])], Breaks.EVERYTHING)
 
 
 def _domain_changes(old: Item, new: Item) -> Operations:
@@ -112,11 +112,13 @@ def _alter_composite(old: Item, new: Item, live: Snapshot, desired: Snapshot) ->
     same_types = all(before[name] == after[name] for name in kept)
     columns = _columns(new.key, desired, live)
     if _appended(before, after) and _appended(after, before) and (same_types or not columns):
-        return Alteration([Steps(_attributes(new.key, before, after), _attributes(old.key, after, before))])
+        return Alteration(
+            [BothWays(_attributes(new.key, before, after), _attributes(old.key, after, before))]
+        )
     name = _dotted(new.key)
     there = call("replace_composite", name, after, _users(new.key, desired, live), kept=kept)
     back = call("replace_composite", name, before, _users(old.key, live, desired), kept=kept)
-    return Alteration([Steps([there], [back])], Breaks.EVERYTHING)
+    return Alteration([BothWays([there], [back])], Breaks.EVERYTHING)
 
 
 def _appended(before: dict[str, str], after: dict[str, str]) -> bool:
@@ -145,7 +147,7 @@ def _alter_collation(old: Item, new: Item, live: Snapshot, desired: Snapshot) ->
         return call("replace_collation", _dotted(item.key), item["definition"], users)
 
     return Alteration(
-        [Steps([replace(new, desired, live)], [replace(old, live, desired)])], Breaks.EVERYTHING
+        [BothWays([replace(new, desired, live)], [replace(old, live, desired)])], Breaks.EVERYTHING
     )
 
 

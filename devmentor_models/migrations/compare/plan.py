@@ -12,7 +12,7 @@ from devmentor_models.migrations.catalog import Item, Key, Snapshot
 from devmentor_models.migrations.catalog.queries import KINDS
 from devmentor_models.migrations.compare import parts, tables
 from devmentor_models.migrations.compare.changes import UNCOMPARED, Alteration, Breaks, Change, Step
-from devmentor_models.migrations.operations import Steps
+from devmentor_models.migrations.operations import BothWays
 
 #: What PostgreSQL does not rebuild when the type of a column changes.
 _COMPILED = {"view", "materialized_view", "rule", "policy", "trigger", "function", "publication"}
@@ -203,13 +203,13 @@ class _Plan:
         if self.altered[key].breaks is Breaks.EVERYTHING or not operations:
             return operations
         there = operations[0]
-        assert isinstance(there, Steps)  # noqa: S101 - so `own_types` makes it
+        assert isinstance(there, BothWays)  # noqa: S101 - so `own_types` makes it
         common = {
             part: item for part, item in self.live.items() if part in self.desired.keys() - self.replaced
         }
         found = changes(Snapshot({**common, key: self.desired[key]}), Snapshot(common))
         back = [operation for change in found for operation in change.operations]
-        return [Steps(there.there, back)]
+        return [BothWays(there.there, back)]
 
     def _operations(self, step: Step, item: Item, snapshot: Snapshot) -> list[MigrateOperation]:
         if item.key.kind == "table":

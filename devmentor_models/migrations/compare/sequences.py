@@ -9,7 +9,7 @@ from alembic.operations.ops import MigrateOperation
 
 from devmentor_models.migrations.catalog import Item
 from devmentor_models.migrations.compare.changes import Alteration
-from devmentor_models.migrations.operations import Steps, call
+from devmentor_models.migrations.operations import BothWays, call
 
 _WORDS = {
     "increment": "INCREMENT BY",
@@ -65,7 +65,7 @@ def create(item: Item) -> list[MigrateOperation]:
 
 def alter(old: Item, new: Item) -> Alteration:
     """Return how a sequence changes."""
-    return Alteration([Steps(_alter(old, new), _alter(new, old))])
+    return Alteration([BothWays(_alter(old, new), _alter(new, old))])
 
 
 def _alter(old: Item, new: Item) -> list[MigrateOperation]:
@@ -86,7 +86,7 @@ def own(item: Item) -> list[MigrateOperation]:
 
 def alter_owner(old: Item, new: Item) -> Alteration:
     """Return how a sequence comes to go with another column."""
-    return Alteration([Steps(own(new), own(old))])
+    return Alteration([BothWays(own(new), own(old))])
 
 
 def _dotted(item: Item) -> str:

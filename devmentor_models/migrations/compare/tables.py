@@ -18,7 +18,7 @@ from devmentor_models.migrations.compare.changes import Alteration, Breaks
 from devmentor_models.migrations.compare.columns import verbatim
 from devmentor_models.migrations.compare.own_types import table_name
 from devmentor_models.migrations.identifiers import bracketed, plain_name, qualified, quoted, split, unquoted
-from devmentor_models.migrations.operations import Steps, call
+from devmentor_models.migrations.operations import BothWays, call
 
 _FOREIGN = re.compile(
     r"FOREIGN KEY \((?P<columns>[^)]+)\) REFERENCES (?P<target>[^(]+)\((?P<referred>[^)]+)\)"
@@ -295,7 +295,7 @@ def alter_table(old: Item, new: Item) -> Alteration:
     """Return how a table becomes what it should be."""
     there, back = _table_steps(old, new), _table_steps(new, old)
     breaks = Breaks.EVERYTHING if old["partition_by"] != new["partition_by"] else Breaks.NOTHING
-    return Alteration([Steps(there, back)] if there or back else [], breaks)
+    return Alteration([BothWays(there, back)] if there or back else [], breaks)
 
 
 def _table_steps(old: Item, new: Item) -> list[ops.MigrateOperation]:

@@ -4,6 +4,6 @@ Importing this package registers them; a revision needs ``from alembic import op
 """
 
 from devmentor_models.migrations.operations import objects, rights, tables, types
-from devmentor_models.migrations.operations.named import NamedOperation, Steps, call
+from devmentor_models.migrations.operations.named import BothWays, NamedOperation, call
 
-__all__ = ["NamedOperation", "Steps", "call", "objects", "rights", "tables", "types"]
+__all__ = ["BothWays", "NamedOperation", "call", "objects", "rights", "tables", "types"]

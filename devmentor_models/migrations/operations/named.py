@@ -65,7 +65,7 @@ class NamedOperation(MigrateOperation):
         return [made] if isinstance(made, str) else made
 
 
-class Steps(MigrateOperation):
+class BothWays(MigrateOperation):
     """Operations that are taken back by others than each one's own reverse.
 
     Attributes:
@@ -77,17 +77,17 @@ class Steps(MigrateOperation):
         self.there = list(there)
         self.back = list(back)
 
-    def reverse(self) -> Steps:
+    def reverse(self) -> BothWays:
         """Return the operations that take these back."""
-        return Steps(self.back, self.there)
+        return BothWays(self.back, self.there)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """Return the operations as Alembic's hooks see differences."""
         return tuple(operation.to_diff_tuple() for operation in self.there)
 
 
-@renderers.dispatch_for(Steps)
-def _render_steps(autogen: AutogenContext, operation: Steps) -> list[str]:
+@renderers.dispatch_for(BothWays)
+def _render_both_ways(autogen: AutogenContext, operation: BothWays) -> list[str]:
     return [line for step in operation.there for line in render_op(autogen, step)]
 
 
