@@ -20,6 +20,7 @@ from alembic.util.exc import CommandError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
+from devmentor_models import tls
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
 from devmentor_models.migrations import backfill, data_steps, online, plugin, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
@@ -174,7 +175,17 @@ def make_engine(
     options += [f"-c {name}={value}" for name, value in settings.items()]
     info = make_conninfo(info, options=" ".join(options))
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.
-    return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: psycopg.connect(info))
+    return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: _connect(info))
+
+
+def _connect(info: str) -> psycopg.Connection:
+    """Connect, and say what to set where TLS is the reason that it fails."""
+    try:
+        return psycopg.connect(info)
+    except psycopg.OperationalError as error:
+        if insecure := tls.explain(error):
+            raise insecure from error
+        raise
 
 
 @contextmanager
