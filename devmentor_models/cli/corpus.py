@@ -65,9 +65,9 @@ def distributions() -> Iterator[Text]:
 
 
 def own_documents(root: Path) -> Iterator[Text]:
-    """Yield this project's documents, where ``root`` is its checkout."""
+    """Yield this project's documents, where ``root`` is its checkout; docs/ holds tables to look up."""
     if (root / "alembic.ini").is_file():
-        for file in [root / name for name in OWN_DOCUMENTS] + sorted(root.glob("docs/**/*.md")):
+        for file in (root / name for name in OWN_DOCUMENTS):
             if file.is_file():
                 yield _file(file, root)
 
