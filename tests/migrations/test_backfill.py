@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import psycopg
@@ -53,25 +54,26 @@ def test_every_row_is_filled(revisions: Revisions, empty_url: str, connection: p
 @pytest.mark.usefixtures("notes")
 def test_writers_go_on(revisions: Revisions, empty_url: str, connection: psycopg.Connection) -> None:
     """What old code inserts meanwhile, before and behind the current batch, is filled as well."""
-    stop = threading.Event()
+    started = threading.Event()
 
-    def write() -> None:
+    def write() -> int:
+        """Insert until the first pass is well on its way, so that a later one finds the end."""
+        place = 2000
         with psycopg.connect(conninfo(empty_url), autocommit=True) as other:
-            place = 2000
-            while not stop.is_set():
+            while number(other, f"{LEFT} AND place <= 1050") > 200:
                 place += 1
                 other.execute("INSERT INTO notes VALUES (%s, %s, 'new')", [place % 9 - 1, place])
+                started.set()
+        return place - 2000
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    revisions.add(FILL.replace("rows=100", "rows=3"))
-    threading.Timer(0.3, stop.set).start()
-    revisions.upgrade(empty_url)
-    stop.set()
-    writer.join()
-    filled = number(connection, RIGHT)
-    assert filled >= 1050
-    assert filled + number(connection, LEFT) == number(connection, "SELECT count(*) FROM notes")
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        started.wait(10)
+        revisions.add(FILL.replace("rows=100", "rows=3"))
+        revisions.upgrade(empty_url)
+        assert writer.result() > 0
+    assert number(connection, LEFT) == 0
+    assert number(connection, RIGHT) == 1050 + writer.result()
 
 
 @pytest.mark.usefixtures("notes")
