@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import ConfigurationError, LockTimeout
-from devmentor_models.migrations.identifiers import literal
+from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.ownership import foreign_objects
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
 
@@ -232,10 +232,9 @@ def _migrators(connection: Connection, login: str | None) -> Iterator[Step]:
         f" AND r.rolname <> :owner AND NOT r.rolsuper AND ({held}) IS NOT TRUE ORDER BY 1"
     )
     for name in connection.scalars(query, {"owner": OWNER.name, "login": login}):
-        quoted = connection.dialect.identifier_preparer.quote(name)
         yield Step(
             f"membership of {name} in {OWNER.name}, to run migrations",
-            (f"GRANT {OWNER.name} TO {quoted}{options}",),
+            (f"GRANT {OWNER.name} TO {quoted(name)}{options}",),
         )
 
 
@@ -247,8 +246,7 @@ def _privileges(connection: Connection) -> Iterator[Step]:
     )
     database, granted = connection.execute(query, {"owner": OWNER.name}).one()
     if not granted:
-        quoted = connection.dialect.identifier_preparer.quote(database)
-        statement = f"GRANT CREATE, TEMPORARY ON DATABASE {quoted} TO {OWNER.name}"
+        statement = f"GRANT CREATE, TEMPORARY ON DATABASE {quoted(database)} TO {OWNER.name}"
         yield Step(f"right of {OWNER.name} to make schemas in {database}", (statement,))
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import ConfigurationError, RowsHidden, UnexpectedRows
+from devmentor_models.migrations.identifiers import Verbatim
 
 #: How many rows: exactly so many, from .. to (None: any number more), or what a SELECT count(*) says.
 Expected: TypeAlias = int | tuple[int, int | None] | str
@@ -87,7 +88,7 @@ class LiftRowSecurity(MigrateOperation):
 @Operations.implementation_for(ExpectRows)
 def _expect_rows(operations: Operations, step: ExpectRows) -> None:
     if operations.get_context().as_sql:
-        operations.execute(text(_as_block(step).replace(":", r"\:")))
+        operations.execute(Verbatim(_as_block(step)))
         return
     connection = operations.get_bind()
     with _transaction(connection):

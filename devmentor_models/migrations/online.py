@@ -16,19 +16,17 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import CreateIndexOp
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Executable, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
 from devmentor_models.errors import MigrationRefused
+from devmentor_models.migrations.identifiers import qualified, quoted
 from devmentor_models.migrations.patience import Patience
 
 #: How long a build waits for transactions that are older than it. No writer waits behind it meanwhile.
 BUILD_LOCK_TIMEOUT = "10min"
 #: How long a build may take altogether.
 BUILD_STATEMENT_TIMEOUT = "2h"
-
-_quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]  # SQLAlchemy
 
 _STATE = text(
     "SELECT i.indisvalid AND i.indisready AND i.indislive, i.indisunique, pg_get_indexdef(i.indexrelid)"
@@ -63,7 +61,7 @@ class Online(MigrateOperation):
 
     def qualified(self, name: str) -> str:
         """Return ``name`` with the schema, quoted for SQL."""
-        return ".".join(_quote(part) for part in (self.schema, name) if part)
+        return qualified(self.schema or "", name)
 
     def run(self, operations: Operations) -> None:
         """Do it outside the transaction, under limits of its own; a try that gets no lock is repeated.
@@ -213,11 +211,11 @@ class CreateIndexConcurrently(Online):
     def _refuse_another(self, connection: Connection, found: Sequence[Any]) -> None:
         """Let PostgreSQL write down the wanted definition: on an empty copy of the table, for a moment."""
         wanted_index = self._index(MigrationContext.configure(connection), temporary=True)
-        copy = f"pg_temp.{_quote(self.table)}"
+        copy = f"pg_temp.{quoted(self.table)}"
         connection.execute(text(f"CREATE TABLE {copy} (LIKE {self.qualified(self.table)})"))
         try:
             connection.execute(CreateIndex(wanted_index))
-            wanted = connection.execute(_STATE, {"name": f"pg_temp.{_quote(self.name)}"}).one()[1:]
+            wanted = connection.execute(_STATE, {"name": f"pg_temp.{quoted(self.name)}"}).one()[1:]
         finally:
             connection.execute(text(f"DROP TABLE {copy}"))
         if [_definition(wanted), *wanted[:1]] != [_definition(found), *found[:1]]:
@@ -232,15 +230,32 @@ def _definition(state: Sequence[Any]) -> str:
     return re.sub(r"^.*? ON .*? USING ", "", state[1], count=1, flags=re.DOTALL)
 
 
-@Operations.register_operation("drop_index_concurrently")
-class DropIndexConcurrently(Online):
-    """DROP INDEX CONCURRENTLY; one that is gone is no error."""
-
-    what = "drop_index_concurrently"
+class OneStatement(Online):
+    """An operation on something with a name, of one statement that may be repeated."""
 
     def __init__(self, name: str, table: str, schema: str | None, **limits: Any) -> None:
         super().__init__(table, schema, **limits)
         self.name = name
+
+    def statement(self) -> str:
+        """Return the statement."""
+        raise NotImplementedError
+
+    def converge(self, context: MigrationContext, connection: Connection) -> None:
+        """Run the statement under the operation's limits."""
+        with self.limits(connection):
+            connection.execute(text(self.statement()))
+
+    def print(self, context: MigrationContext) -> None:
+        """Emit the statement."""
+        self.print_limited(context, self.statement())
+
+
+@Operations.register_operation("drop_index_concurrently")
+class DropIndexConcurrently(OneStatement):
+    """DROP INDEX CONCURRENTLY; one that is gone is no error."""
+
+    what = "drop_index_concurrently"
 
     @classmethod
     def drop_index_concurrently(
@@ -275,28 +290,16 @@ class DropIndexConcurrently(Online):
         limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
         operations.invoke(cls(index_name, table_name, schema, **limits))
 
-    def _statement(self) -> str:
+    def statement(self) -> str:
+        """Return the statement, which does nothing when the index is gone."""
         return f"DROP INDEX CONCURRENTLY IF EXISTS {self.qualified(self.name)}"
-
-    def converge(self, context: MigrationContext, connection: Connection) -> None:
-        """Drop it if it is there."""
-        with self.limits(connection):
-            connection.execute(text(self._statement()))
-
-    def print(self, context: MigrationContext) -> None:
-        """Emit the statement."""
-        self.print_limited(context, self._statement())
 
 
 @Operations.register_operation("validate_constraint")
-class ValidateConstraint(Online):
+class ValidateConstraint(OneStatement):
     """VALIDATE CONSTRAINT: reads the table once, while it is written to."""
 
     what = "validate_constraint"
-
-    def __init__(self, name: str, table: str, schema: str | None, **limits: Any) -> None:
-        super().__init__(table, schema, **limits)
-        self.name = name
 
     @classmethod
     def validate_constraint(
@@ -354,17 +357,9 @@ class ValidateConstraint(Online):
         limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
         operations.invoke(cls(constraint_name, table_name, schema, **limits))
 
-    def _statement(self) -> str:
-        return f"ALTER TABLE {self.qualified(self.table)} VALIDATE CONSTRAINT {_quote(self.name)}"
-
-    def converge(self, context: MigrationContext, connection: Connection) -> None:
-        """Validate it; PostgreSQL does nothing when it is valid already."""
-        with self.limits(connection):
-            connection.execute(text(self._statement()))
-
-    def print(self, context: MigrationContext) -> None:
-        """Emit the statement."""
-        self.print_limited(context, self._statement())
+    def statement(self) -> str:
+        """Return the statement, which does nothing when the constraint is valid."""
+        return f"ALTER TABLE {self.qualified(self.table)} VALIDATE CONSTRAINT {quoted(self.name)}"
 
 
 @Operations.register_operation("set_not_null")
@@ -416,7 +411,7 @@ class SetNotNull(Online):
 
     def _statements(self) -> tuple[str, str, str, str]:
         alter = f"ALTER TABLE {self.qualified(self.table)}"
-        check, column = _quote(self.check), _quote(self.column)
+        check, column = quoted(self.check), quoted(self.column)
         return (
             f"{alter} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
             f"{alter} VALIDATE CONSTRAINT {check}",

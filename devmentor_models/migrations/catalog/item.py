@@ -89,10 +89,6 @@ class Snapshot(Mapping[Key, Item]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def of_table(self, schema: str, table: str) -> list[Item]:
-        """Return the parts of one relation, itself excepted."""
-        return [item for key, item in self.items() if (key.schema, key.table) == (schema, table)]
-
     def kind(self, kind: str) -> list[Item]:
         """Return all parts of one kind."""
         return [item for key, item in self.items() if key.kind == kind]

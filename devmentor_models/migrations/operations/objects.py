@@ -85,20 +85,9 @@ def drop_function(signature: str, *, routine: str = "FUNCTION") -> str:
 
 
 @operation()
-def create_trigger(definition: str, *, enabled: str | None = None) -> list[str]:
-    """Create a trigger from its whole statement.
-
-    Args:
-        definition: ``CREATE TRIGGER name BEFORE UPDATE ON schema.table …``.
-        enabled: ``DISABLE``, ``ENABLE REPLICA`` or ``ENABLE ALWAYS``, with the trigger's name and table:
-            ``"DISABLE touch ON projects.tasks"``.
-    """
-    made = [bare(definition)]
-    if enabled:
-        mode, _, target = enabled.partition(" ON ")
-        words = mode.split(" ")
-        made.append(f"ALTER TABLE {target} {' '.join(words[:-1])} TRIGGER {words[-1]}")
-    return made
+def create_trigger(definition: str) -> str:
+    """Create a trigger from its whole ``CREATE TRIGGER name BEFORE UPDATE ON schema.table …`` statement."""
+    return bare(definition)
 
 
 @operation()

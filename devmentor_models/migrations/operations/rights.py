@@ -22,11 +22,11 @@ def _as_login(*statements: str) -> str:
 
 
 @operation()
-def create_role(name: str, *, options: str = "NOLOGIN", member_of: Sequence[str] = ()) -> str:
+def create_role(name: str, *, options: str = "NOLOGIN") -> str:
     """Create a role unless bootstrap has done so; roles are the whole server's, and need CREATEROLE."""
     unless = f"IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)})"
     made = f"{unless} THEN CREATE ROLE {quoted(name)} {options}; END IF"
-    return _as_login(made, *(f"GRANT {quoted(group)} TO {quoted(name)}" for group in member_of))
+    return _as_login(made)
 
 
 @operation()
