@@ -9,6 +9,8 @@ from devmentor_models.kit.functions import declare_functions, declare_touch_trig
 from devmentor_models.learning import models as learning
 from devmentor_models.memory import models as memory
 from devmentor_models.projects import models as projects
+from devmentor_models.security.context import declare_context
+from devmentor_models.security.policies import declare_policies
 
 #: The PostgreSQL schemas of the domains, in the order in which their tables refer to each other.
 SCHEMAS = ("auth", "projects", "ai", "memory", "learning")
@@ -17,5 +19,7 @@ target_metadata = Base.metadata
 
 declare_functions()
 declare_touch_triggers()
+declare_context()
+declare_policies()
 
 __all__ = ["SCHEMAS", "TECHNICAL_SCHEMA", "ai", "auth", "learning", "memory", "projects", "target_metadata"]

@@ -6,7 +6,7 @@ table, or break things, take `devmentor_database_url`: a database to themselves.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import AsyncDatabase, Database
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
+from devmentor_models.security.declarations import Service
 
 pytest_plugins = ["pytester"]
 
@@ -32,17 +33,29 @@ def encryption_key() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def services_url(devmentor_service_url: Callable[..., str]) -> str:
+    """Return the URL of the worker's database for a login with the rights of all services, and no more."""
+    return devmentor_service_url(*Service)
+
+
+@pytest.fixture(scope="session")
+def database_url(devmentor_url: str) -> str:
+    """Return the URL that tests of repositories connect with."""
+    return devmentor_url
+
+
 @pytest.fixture
-def database(devmentor_url: str) -> Iterator[Database]:
+def database(database_url: str) -> Iterator[Database]:
     """Yield a Database on the worker's database; what is committed stays."""
-    with Database.from_url(devmentor_url, pool_min=0) as made:
+    with Database.from_url(database_url, pool_min=0) as made:
         yield made
 
 
 @pytest.fixture
-async def async_database(devmentor_url: str, anyio_backend: str) -> AsyncIterator[AsyncDatabase]:
+async def async_database(database_url: str, anyio_backend: str) -> AsyncIterator[AsyncDatabase]:
     """Yield an AsyncDatabase on the worker's database; what is committed stays."""
-    async with AsyncDatabase.from_url(devmentor_url, pool_min=0) as made:
+    async with AsyncDatabase.from_url(database_url, pool_min=0) as made:
         yield made
 
 

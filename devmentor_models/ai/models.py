@@ -23,7 +23,7 @@ from devmentor_models.kit.types import (
     Timestamp,
     Varchar,
 )
-from devmentor_models.security import Grant, Security, catalog, owned_by
+from devmentor_models.security import PURGE, Chore, Grant, Security, catalog, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "ai"
@@ -94,6 +94,7 @@ class EmbeddingModel(MutableRecord):
             Grant(Service.AI),
             *(Grant(service, ("SELECT",)) for service in Service if service is not Service.AI),
         ),
+        chores=(Chore(("INSERT", "UPDATE", "DELETE")),),
         audited=True,
     )
 
@@ -128,7 +129,9 @@ class CachedResponse(MutableRecord):
         Index("ix_response_cache_expires_at", "expires_at"),
         {"schema": SCHEMA, "comment": "Answers of providers by request, until they expire"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.AI),))
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.AI),), chores=(Chore(PURGE, "expires_at < now()"),)
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose request this answers"

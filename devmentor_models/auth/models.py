@@ -30,10 +30,13 @@ from devmentor_models.kit.types import (
     Timestamp,
     Varchar,
 )
-from devmentor_models.security import Grant, Security, owned_by
+from devmentor_models.security import PURGE, Chore, Grant, Security, Writers, owned_by, shared_in_team, trail
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "auth"
+
+# Tasks assigned to the members of a team are a query of the projects service (F8).
+_TEAM_GRANTS = (Grant(Service.AUTH), Grant(Service.PROJECTS, ("SELECT",)))
 
 
 class User(MutableRecord):
@@ -50,6 +53,7 @@ class User(MutableRecord):
     __security__: ClassVar = Security(
         owned_by("id"),
         grants=(Grant(Service.AUTH),),
+        definer=("SELECT",),
         audited=True,
         redacted=("password_hash", "full_name"),
     )
@@ -113,7 +117,12 @@ class UserSession(Record):
         {"schema": SCHEMA, "comment": "Refresh tokens, one row each, in families of successors"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+        owned_by(),
+        grants=(Grant(Service.AUTH),),
+        chores=(Chore(PURGE, "expires_at < now()"),),
+        definer=("SELECT",),
+        audited=True,
+        redacted=("token_hash",),
     )
 
     user_id: Mapped[UUID] = mapped_column(
@@ -161,7 +170,12 @@ class PasswordReset(_SingleUseToken):
         {"schema": SCHEMA, "comment": "Single-use tokens that allow to set a new password"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+        owned_by(),
+        grants=(Grant(Service.AUTH),),
+        chores=(Chore(PURGE, "expires_at < now()"),),
+        definer=("SELECT",),
+        audited=True,
+        redacted=("token_hash",),
     )
 
 
@@ -177,7 +191,12 @@ class EmailVerification(_SingleUseToken):
         {"schema": SCHEMA, "comment": "Single-use tokens that prove an e-mail address"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AUTH),), audited=True, redacted=("token_hash",)
+        owned_by(),
+        grants=(Grant(Service.AUTH),),
+        chores=(Chore(PURGE, "expires_at < now()"),),
+        definer=("SELECT",),
+        audited=True,
+        redacted=("token_hash",),
     )
 
     email: Mapped[str] = mapped_column(NormalizedVarchar(255), comment="The address that the token proves")
@@ -198,11 +217,12 @@ class AuditEntry(PartitionedRecord):
         },
     )
     __security__: ClassVar = Security(
-        owned_by(),
+        trail(),
         grants=(
             Grant(Service.AUTH, ("SELECT", "INSERT")),
             *(Grant(service, ("INSERT",)) for service in Service if service is not Service.AUTH),
         ),
+        definer=("SELECT", "INSERT", "UPDATE"),
         append_only=True,
     )
 
@@ -232,7 +252,9 @@ class Team(MutableRecord):
         Index("uq_teams_user_id_name", "user_id", text("lower(name)"), unique=True),
         {"schema": SCHEMA, "comment": "Groups of users"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.AUTH),), audited=True)
+    __security__: ClassVar = Security(
+        shared_in_team(team="id", writers=Writers.EDITORS_UPDATE), grants=_TEAM_GRANTS, audited=True
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Who owns the team"
@@ -251,7 +273,9 @@ class TeamMember(Record):
         Index("ix_team_members_member_id", "member_id", "team_id"),
         {"schema": SCHEMA, "comment": "Who belongs to which team"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.AUTH),), audited=True)
+    __security__: ClassVar = Security(
+        shared_in_team(team="team_id"), grants=_TEAM_GRANTS, definer=("SELECT",), audited=True
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Who owns the team"

@@ -22,7 +22,7 @@ from devmentor_models.learning.enums import (
     StepKind,
 )
 from devmentor_models.learning.types import Percentage
-from devmentor_models.security import Grant, Security, owned_by
+from devmentor_models.security import PURGE, Chore, Grant, Security, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "learning"
@@ -220,7 +220,9 @@ class Recommendation(MutableRecord):
         Index("ix_recommendations_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         {"schema": SCHEMA, "comment": "What the mentor suggests to learners"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=_GRANTS)
+    __security__: ClassVar = Security(
+        owned_by(), grants=_GRANTS, chores=(Chore(PURGE, "expires_at <= now()"),)
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="The learner"

@@ -37,7 +37,7 @@ from devmentor_models.memory.enums import (
     SearchMode,
     TextLanguage,
 )
-from devmentor_models.security import Grant, Security, owned_by
+from devmentor_models.security import PURGE, Chore, Grant, Security, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "memory"
@@ -290,7 +290,12 @@ class OutboxEntry(Record):
         Index("ix_vector_outbox_user_id", "user_id", "id"),
         {"schema": SCHEMA, "comment": "Transactional queue towards the vector mirror"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY),))
+    __security__: ClassVar = Security(
+        owned_by(),
+        grants=(Grant(Service.MEMORY), Grant(Service.AUTH, ("SELECT", "INSERT", "DELETE"))),
+        # The worker of the mirror takes whatever is due.
+        chores=(Chore(PURGE),),
+    )
 
     # No foreign keys: the order to delete a point must outlive the user and the embedding.
     user_id: Mapped[UUID] = mapped_column(comment="Whose embedding it is")

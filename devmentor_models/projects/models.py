@@ -24,7 +24,7 @@ from devmentor_models.kit.base import (
     pg_enum,
     tenant_fk,
 )
-from devmentor_models.kit.objects import declare, function, statement, trigger
+from devmentor_models.kit.objects import declare, trigger
 from devmentor_models.kit.types import (
     CalendarDate,
     Json,
@@ -45,7 +45,8 @@ from devmentor_models.projects.enums import (
     TaskStatus,
 )
 from devmentor_models.projects.keys import child_fk
-from devmentor_models.security import Grant, Security, owned_by, service_only, shared_by
+from devmentor_models.security import Chore, Grant, Security, Writers, owned_by, service_only, shared_by
+from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "projects"
@@ -74,7 +75,7 @@ class Project(SoftDeletable, MutableRecord):
         {"schema": SCHEMA, "comment": "What users work on; credits are spent per project"},
     )
     __security__: ClassVar = Security(
-        shared_by(project="id"),
+        shared_by(project="id", writers=Writers.EDITORS_UPDATE),
         grants=(
             Grant(Service.PROJECTS),
             # Registration makes the first project, in the same transaction as the user (F1).
@@ -232,7 +233,12 @@ class ProjectTemplate(MutableRecord):
         CheckConstraint("slug <> '' AND slug !~ '[[:space:]/]'", name="slug_form"),
         {"schema": SCHEMA, "comment": "Plans to start projects from, of the catalogue or of a user"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.PROJECTS),), audited=True)
+    __security__: ClassVar = Security(
+        owned_by(or_catalogue=True),
+        grants=(Grant(Service.PROJECTS),),
+        chores=(Chore(("INSERT", "UPDATE", "DELETE"), "user_id IS NULL"),),
+        audited=True,
+    )
 
     user_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"),
@@ -260,11 +266,12 @@ class ProjectCollaborator(MutableRecord):
         {"schema": SCHEMA, "comment": "Who may see or edit whose project"},
     )
     __security__: ClassVar = Security(
-        shared_by(project="project_id"),
+        shared_by(project="project_id", writers=Writers.OWNER),
         grants=(
             Grant(Service.PROJECTS),
             *(Grant(service, _READ) for service in Service if service is not Service.PROJECTS),
         ),
+        definer=("SELECT",),
         audited=True,
     )
 
@@ -301,6 +308,7 @@ class Activity(PartitionedRecord):
             Grant(Service.PROJECTS, ("SELECT", "INSERT")),
             *(Grant(service, ("INSERT",)) for service in Service if service is not Service.PROJECTS),
         ),
+        definer=("INSERT",),
         append_only=True,
     )
 
@@ -335,7 +343,8 @@ class CreditEntry(Record):
         {"schema": SCHEMA, "comment": "Ledger of every change of a project's credits"},
     )
     __security__: ClassVar = Security(
-        shared_by(project="project_id"),
+        # The credits are the owner's: editors see what became of them.
+        shared_by(project="project_id", writers=Writers.OWNER),
         grants=(Grant(Service.PROJECTS, ("SELECT", "INSERT")),),
         append_only=True,
     )
@@ -399,6 +408,8 @@ class ProjectFileVersion(Record):
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
         grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ)),
+        # An object may be deleted from storage only while no version of anybody lies there.
+        chores=(Chore(("SELECT",)),),
         audited=True,
     )
 
@@ -424,7 +435,9 @@ class StorageOrphan(Record):
         UniqueConstraint("storage_bucket", "storage_key"),
         {"schema": SCHEMA, "comment": "Objects to delete from storage: their rows are gone"},
     )
-    __security__: ClassVar = Security(service_only(), grants=(Grant(Service.PROJECTS),))
+    __security__: ClassVar = Security(
+        service_only(), grants=(Grant(Service.PROJECTS),), definer=("SELECT", "INSERT")
+    )
 
     storage_bucket: Mapped[str] = mapped_column(Varchar(63), comment="Bucket of MinIO or S3")
     storage_key: Mapped[str] = mapped_column(Varchar(1024), comment="Key in the bucket")
@@ -433,10 +446,10 @@ class StorageOrphan(Record):
 # Storage keys outlive their rows. SECURITY DEFINER: whoever erases a user may not write to this table.
 declare(
     Base.metadata,
-    function(
-        """
+    *definer_function(
+        f"""
 CREATE FUNCTION projects.remember_storage_key() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql {DEFINER} AS $$
 BEGIN
     INSERT INTO projects.storage_orphans (storage_bucket, storage_key)
     VALUES (OLD.storage_bucket, OLD.storage_key)
@@ -452,5 +465,4 @@ END $$
         "AFTER DELETE",
         "projects.remember_storage_key()",
     ),
-    statement("REVOKE EXECUTE ON FUNCTION projects.remember_storage_key() FROM PUBLIC", needs_tables=False),
 )

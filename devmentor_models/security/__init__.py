@@ -2,23 +2,33 @@
 
 from devmentor_models.security.actor import Actor, ActorKind
 from devmentor_models.security.declarations import (
+    PURGE,
+    Chore,
     Grant,
     Policy,
     Security,
+    Writers,
     catalog,
     owned_by,
     service_only,
     shared_by,
+    shared_in_team,
+    trail,
 )
 
 __all__ = [
+    "PURGE",
     "Actor",
     "ActorKind",
+    "Chore",
     "Grant",
     "Policy",
     "Security",
+    "Writers",
     "catalog",
     "owned_by",
     "service_only",
     "shared_by",
+    "shared_in_team",
+    "trail",
 ]

@@ -120,14 +120,17 @@ class Actor:
 
 
 def context_sql(actor: Actor) -> str:
-    """Return ``SET LOCAL`` statements that bind ``actor`` to the running transaction.
+    """Return the statements that bind ``actor`` to the running transaction, and look up what is shared.
 
     ``SET LOCAL`` rather than ``set_config()``: it travels in one simple-protocol message with BEGIN, and
     Citus carries it to its workers. Values are rendered by psycopg.
     """
-    return "; ".join(
+    context = [
         f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}" for name, value in actor.settings().items()
-    )
+    ]
+    if actor.user_id:
+        context.append("SELECT devmentor.enter()")
+    return "; ".join(context)
 
 
 def _address(value: IpAddress | str | None) -> IpAddress | None:

@@ -1,7 +1,7 @@
 """What protects a table, declared beside its columns as ``__security__`` (DESIGN §1; Z1, Z2, Z4).
 
-These are values: they say who may see and change a row. Migrations turn them into policies, grants and
-triggers.
+These are values: they say who may see and change a row. `devmentor_models.security.policies` turns them into
+policies and grants, which revisions bring into the database.
 """
 
 from __future__ import annotations
@@ -31,7 +31,18 @@ class Visibility(StrEnum):
     OWNER = "owner"
     SHARED = "shared"
     EVERYONE = "everyone"
+    #: Whom it concerns reads it; anybody writes it, but not in another's name.
+    TRAIL = "trail"
     SERVICE = "service"
+
+
+class Writers(StrEnum):
+    """Which of those who share a row may change it."""
+
+    EDITORS = "editors"
+    OWNER = "owner"
+    #: Editors change it; only the owner makes and deletes it.
+    EDITORS_UPDATE = "editors_update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +53,43 @@ class Policy:
         visibility: The rule.
         owner: Column with the owning user's id, where there is one.
         project: Column with the project's id, where collaborators of the project see the row too.
+        team: Column with the team's id, where members of the team see the row too.
+        writers: Who of them may change it.
+        catalogue: A row without an owner is everybody's to read.
     """
 
     visibility: Visibility
     owner: str | None = None
     project: str | None = None
+    team: str | None = None
+    writers: Writers = Writers.EDITORS
+    catalogue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a service's role may do with the table."""
+    """What a service's role may do with the table.
+
+    Attributes:
+        service: The service.
+        privileges: ``SELECT``, or ``UPDATE (name, status)`` for some columns.
+    """
 
     service: Service
     privileges: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """What the table's service may do on its own account, acting for no user, with rows of everybody.
+
+    Attributes:
+        commands: ``SELECT``, ``INSERT``, ``UPDATE``, ``DELETE``.
+        when: SQL condition on the row; every row when empty.
+    """
+
+    commands: tuple[str, ...]
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +98,53 @@ class Security:
 
     Attributes:
         policy: Whose rows these are.
-        grants: Which service may do what; the schema's own service has all of it when left empty.
+        grants: Which service may do what; the first one is the table's own.
+        chores: What that service may do for nobody in particular, such as to purge what has expired.
+        definer: What our SECURITY DEFINER functions, which run as the owner of the tables, may do with rows
+            of everybody. Row security is forced, so without it they may do nothing.
         audited: Every insert, update and delete is recorded in ``auth.audit_log``.
         append_only: Nobody updates or deletes rows.
-        redacted: Columns whose values the audit trail never shows.
+        redacted: Columns whose values the audit trail never shows, and that reports cannot read.
     """
 
     policy: Policy
-    grants: tuple[Grant, ...] = field(default=())
+    grants: tuple[Grant, ...]
+    chores: tuple[Chore, ...] = ()
+    definer: tuple[str, ...] = ()
     audited: bool = False
     append_only: bool = False
-    redacted: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = field(default=())
 
 
-def owned_by(column: str = "user_id") -> Policy:
-    """Return the policy of a row that one user owns."""
-    return Policy(Visibility.OWNER, owner=column)
+#: To purge rows: they are locked before they are deleted, which PostgreSQL counts as an update.
+PURGE = ("SELECT", "UPDATE", "DELETE")
 
 
-def shared_by(column: str = "user_id", *, project: str) -> Policy:
+def owned_by(column: str = "user_id", *, or_catalogue: bool = False) -> Policy:
+    """Return the policy of a row that one user owns; without an owner it may be the catalogue's."""
+    return Policy(Visibility.OWNER, owner=column, catalogue=or_catalogue)
+
+
+def shared_by(column: str = "user_id", *, project: str, writers: Writers = Writers.EDITORS) -> Policy:
     """Return the policy of a row that the owner and the project's collaborators share."""
-    return Policy(Visibility.SHARED, owner=column, project=project)
+    return Policy(Visibility.SHARED, owner=column, project=project, writers=writers)
+
+
+def shared_in_team(column: str = "user_id", *, team: str, writers: Writers = Writers.OWNER) -> Policy:
+    """Return the policy of a row that the owner and the team's members share."""
+    return Policy(Visibility.SHARED, owner=column, team=team, writers=writers)
+
+
+def trail(column: str = "user_id") -> Policy:
+    """Return the policy of a trail: each reads what concerns them, and signs what they write."""
+    return Policy(Visibility.TRAIL, owner=column)
 
 
 def catalog() -> Policy:
-    """Return the policy of reference data: everybody reads, the schema's service writes."""
+    """Return the policy of reference data: everybody reads; chores say who writes."""
     return Policy(Visibility.EVERYONE)
 
 
 def service_only() -> Policy:
-    """Return the policy of a table that only services touch."""
+    """Return the policy of a table that only services touch, acting for no user."""
     return Policy(Visibility.SERVICE)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 from psycopg import sql
@@ -56,6 +57,21 @@ class DatabaseServer:
         """Drop the database `name` and whoever is connected to it; one that is gone is no error."""
         with self._maintenance() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def login(self, url: str, *roles: str) -> Iterator[str]:
+        """Make a login that is a member of ``roles``, yield ``url`` for it, and drop it again."""
+        name, password = f"devmentor_test_{uuid4().hex}", uuid4().hex
+        login = sql.Identifier(name)
+        with self._maintenance() as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(login, password))
+            for role in roles:
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), login))
+        try:
+            yield make_url(url).set(username=name, password=password).render_as_string(hide_password=False)
+        finally:
+            with self._maintenance() as connection:
+                connection.execute(sql.SQL("DROP ROLE {}").format(login))
 
     def migrated_template(self) -> str:
         """Return the name of a database at head; made once per server and state of the code."""

@@ -8,6 +8,9 @@ roles), otherwise an embedded one in a temporary directory, which all xdist work
 with the run, also after Ctrl-C or a kill. One template database is migrated to head; each worker works on its
 own copy of it, and `devmentor_session` rolls everything back after each test.
 
+`devmentor_url` belongs to whoever may do everything: make data with it. What is tested connects with
+`devmentor_service_url`, as it will in production, or no test would notice a row too many or a right too few.
+
 Async tests run with anyio's plugin: mark them `@pytest.mark.anyio`.
 """
 
@@ -15,6 +18,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,13 +27,15 @@ from uuid import uuid4
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
 
     from devmentor_models.testing.databases import DatabaseServer
+
+    ServiceUrl = Callable[..., str]
 
 #: Bytes that must be free in /dev/shm before the server goes there; containers often have 64 MB.
 MEMORY_NEEDED = 2 * 2**30
@@ -104,6 +111,23 @@ def devmentor_database_url(devmentor_server: DatabaseServer, devmentor_template:
     """Yield the URL of a migrated database of this test's own, for tests that commit."""
     name = f"devmentor_test_{uuid4().hex}"
     with devmentor_server.database(name, template=devmentor_template, drop=True) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def devmentor_service_url(devmentor_server: DatabaseServer, devmentor_url: str) -> Iterator[ServiceUrl]:
+    """Yield a function that returns the URL of this worker's database for a service: its rights, no more.
+
+    ``devmentor_service_url("memory")`` is what the memory service connects with; several names make a login
+    with the rights of all of them. Row security holds for each.
+    """
+    with ExitStack() as logins:
+
+        @cache
+        def url(*services: str) -> str:
+            roles = [f"devmentor_{service}" for service in services]
+            return logins.enter_context(devmentor_server.login(devmentor_url, *roles))
+
         yield url
 
 
