@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import MigrationRefused
 from devmentor_models.migrations.identifiers import Verbatim, quoted
 from devmentor_models.migrations.online import BUILD_STATEMENT_TIMEOUT, Online
+from devmentor_models.migrations.row_security import every_row
 
 log = logging.getLogger("devmentor_models.migrations")
 
 BATCH_ROWS = 1000
 #: Old code may still insert rows without the value. After so many passes it is faster than we are.
 MOST_PASSES = 10
-#: The policy by which the owner sees every row of a forced table while it is filled.
-POLICY = "devmentor_migration"
 
 _KEY = text(
     "SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)"
     " JOIN pg_attribute a ON a.attnum = k.number"
     " WHERE i.indrelid = CAST(:table AS regclass) AND i.indisprimary AND a.attrelid = i.indrelid"
     " ORDER BY k.place"
-)
-_FORCED = text(
-    "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = CAST(:table AS regclass)"
 )
 
 
@@ -146,32 +140,3 @@ class FillInBatches(Online):
 @Operations.implementation_for(FillInBatches)
 def _run(operations: Operations, operation: FillInBatches) -> None:
     operation.run(operations)
-
-
-@contextmanager
-def every_row(connection: Connection, table: str) -> Iterator[None]:
-    """Let the owner see every row of a forced table meanwhile, by a policy for nobody else.
-
-    Unlike lifting FORCE this locks nobody out: only making and dropping the policy waits for the table. What
-    a killed run left is made anew. Autocommit is on.
-    """
-    if not connection.scalar(_FORCED, {"table": table}):
-        yield
-        return
-    drop = Verbatim(f"DROP POLICY IF EXISTS {POLICY} ON {table}")
-    connection.execute(drop)
-    connection.execute(
-        Verbatim(f"CREATE POLICY {POLICY} ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
-    )
-    before = connection.scalar(text("SELECT current_setting('row_security')"))
-    setting = text("SELECT set_config('row_security', :value, false)")
-    connection.execute(setting, {"value": "on"})
-    try:
-        yield
-    except BaseException:
-        with suppress(DBAPIError):  # a policy that is left is made anew by the next run
-            connection.execute(setting, {"value": before})
-            connection.execute(drop)
-        raise
-    connection.execute(setting, {"value": before})
-    connection.execute(drop)

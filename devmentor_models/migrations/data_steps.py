@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from devmentor_models.errors import ConfigurationError, RowsHidden, UnexpectedRows
 from devmentor_models.migrations.identifiers import Verbatim
+from devmentor_models.migrations.row_security import forced
 
 #: How many rows: exactly so many, from .. to (None: any number more), or what a SELECT count(*) says.
 Expected: TypeAlias = int | tuple[int, int | None] | str
@@ -116,17 +117,12 @@ def _lifted(operations: Operations, tables: tuple[str, ...]) -> Iterator[None]:
     """Lift and restore. An error needs no restoring: it ends the transaction."""
     offline = operations.get_context().as_sql
     with nullcontext() if offline else _transaction(operations.get_bind()):
-        forced = tables if offline else _forced(operations.get_bind(), tables)
-        for table in forced:
+        bound = tables if offline else forced(operations.get_bind(), tables)
+        for table in bound:
             operations.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         yield
-        for table in forced:
+        for table in bound:
             operations.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-
-
-def _forced(connection: Connection, tables: tuple[str, ...]) -> list[str]:
-    query = text("SELECT relforcerowsecurity FROM pg_class WHERE oid = CAST(:name AS regclass)")
-    return [table for table in tables if connection.scalar(query, {"name": table})]
 
 
 def _transaction(connection: Connection) -> AbstractContextManager[object]:

@@ -1,6 +1,6 @@
 """The functions that read who acts, for policies and triggers (DESIGN §4).
 
-`actor.context_sql` sets the transaction's settings and calls ``devmentor.enter()``, which looks up once
+`actor.context_sql` sets the settings of the transaction and calls ``devmentor.enter()``, which looks up once
 what others share with the user. The functions are plain expressions that PostgreSQL inlines, so that a policy is an
 index condition with honest row estimates.
 """

@@ -52,7 +52,7 @@ def test_up_and_down(run: Command, url: str) -> None:
     """A database goes down to a revision or to nothing, and up again; commands say from where to where."""
     head = migrate.head()
     assert run("current", "--url", url).output == f"{head} (head)\n"
-    refused = run("downgrade", "--url", url, "--", "-1")
+    refused = run("downgrade", "base", "--url", url)
     assert refused.exit_code == 1
     assert "To allow it" in refused.output
     back = run("downgrade", "--allow-data-loss", "--url", url, "--", "-1")
@@ -86,6 +86,7 @@ def test_check_tells_each_difference(run: Command, url: str) -> None:
     named = {line.partition(". Fix: ")[0] for line in result.output.splitlines()}
     assert named == {
         "column auth.users.last_login_at: is missing in the database",
+        "privileges of devmentor_readonly on COLUMN auth.users.last_login_at: is missing in the database",
         "column auth.users.nickname: is in the database but not in the models",
         "column auth.teams.description: nullable is False in the database, True in the models",
         "table auth.teams: comment is other in the database, Groups of users in the models",

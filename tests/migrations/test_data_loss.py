@@ -84,10 +84,10 @@ def test_a_printed_script_says_what_is_lost(revisions: Revisions, three: list[st
 def test_the_api_refuses_and_allows(devmentor_database_url: str) -> None:
     """`migrate.downgrade` takes a keyword; the database keeps its revision until it is given."""
     with pytest.raises(DataLossRefused, match="To allow it"):
-        migrate.downgrade(devmentor_database_url, "-1")
+        migrate.downgrade(devmentor_database_url, "base")
     assert migrate.current(devmentor_database_url) == migrate.head()
-    migrate.downgrade(devmentor_database_url, "-1", allow_data_loss=True)
-    assert migrate.current(devmentor_database_url) != migrate.head()
+    migrate.downgrade(devmentor_database_url, "base", allow_data_loss=True)
+    assert migrate.current(devmentor_database_url) is None
 
 
 def test_the_command_says_what_would_be_lost(devmentor_database_url: str) -> None:
