@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -15,7 +16,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from devmentor_models.connecting_async import AsyncAttempts, AsyncWatchedConnection, check_security
-from devmentor_models.dialect import AsyncLeanCursor, begin_with
+from devmentor_models.dialect import AsyncLeanCursor, Opening, begin_with
 from devmentor_models.errors import (
     ActorMissing,
     ConnectionLost,
@@ -27,6 +28,7 @@ from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.security.actor import Actor, context_sql
+from devmentor_models.security.signing import IDENTITY
 from devmentor_models.settings import DatabaseSettings
 from devmentor_models.transaction_async import AsyncTransaction
 
@@ -54,6 +56,7 @@ class AsyncDatabase:
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
         self._conninfo = settings.conninfo()
+        self._key = settings.signing_key()
         self._attempts = AsyncAttempts()
         self._pool = AsyncConnectionPool(
             self._conninfo,
@@ -208,20 +211,30 @@ class AsyncDatabase:
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
         await self._ensure_open()
-        message = _begin_sql(actor, readonly=readonly, isolation=isolation)
+        opening = self._opening(actor, readonly=readonly, isolation=isolation)
         try:
-            return await self._begin(actor, message)
+            return await self._begin(actor, opening)
         except ConnectionLost:
             # BEGIN doubles as the ping of an idle connection: nothing is lost yet, and after a restart of
             # the server every idle connection is dead, so all of them are checked before the one retry.
             await self._pool.check()
-            return await self._begin(actor, message)
+            return await self._begin(actor, opening)
 
-    async def _begin(self, actor: Actor, message: str) -> AsyncSession:
+    def _opening(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Opening:
+        begin = "BEGIN"
+        if isolation:
+            begin += f" ISOLATION LEVEL {isolation}"
+        if readonly:
+            begin += " READ ONLY"
+        if self._key is None:
+            return Opening(f"{begin}; {context_sql(actor)}")
+        return Opening(f"{begin}; {IDENTITY}", partial(self._key.context_sql, actor))
+
+    async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
         session = AsyncSession(self._engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})
         try:
             with translated():
-                await session.run_sync(begin_with, message)
+                await session.run_sync(begin_with, opening)
         except PoolTimeout:
             await session.close()
             raise self._attempts.timeout() from None
@@ -229,13 +242,3 @@ class AsyncDatabase:
             await session.close()
             raise
         return session
-
-
-def _begin_sql(actor: Actor, *, readonly: bool, isolation: Isolation | None) -> str:
-    begin = "BEGIN"
-    if isolation:
-        begin += f" ISOLATION LEVEL {isolation}"
-    if readonly:
-        begin += " READ ONLY"
-    context = context_sql(actor)
-    return f"{begin}; {context}" if context else begin

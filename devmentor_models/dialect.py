@@ -7,7 +7,9 @@ without a message set gets a plain ``BEGIN``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncCursor, Cursor
@@ -17,8 +19,23 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectA
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a transaction begins.
+
+    Attributes:
+        message: BEGIN, and what goes with it.
+        answer: Makes a second message of the row that the first one returned; None where one is enough.
+    """
+
+    message: str = "BEGIN"
+    answer: Callable[[Sequence[str]], str] | None = None
+
+
 #: What the next transaction of this context begins with.
-begin_message: ContextVar[str] = ContextVar("devmentor_begin_message", default="BEGIN")
+begin_message: ContextVar[Opening] = ContextVar("devmentor_begin_message")
+_PLAIN = Opening()
 
 
 class LeanCursor(Cursor[Any]):
@@ -63,7 +80,10 @@ class PooledDialect(PGDialect_psycopg):
     def do_begin(self, dbapi_connection: Any) -> None:
         """Send BEGIN together with the actor's context."""
         # Never prepared: a prepared statement cannot hold several commands.
-        dbapi_connection.driver_connection.execute(begin_message.get(), prepare=False)
+        opening, connection = begin_message.get(_PLAIN), dbapi_connection.driver_connection
+        cursor = connection.execute(opening.message, prepare=False)
+        if opening.answer:
+            connection.execute(opening.answer(_last_row(cursor)), prepare=False)
 
     @classmethod
     def get_async_dialect_cls(cls, url: Any) -> type[PGDialectAsync_psycopg]:
@@ -81,12 +101,23 @@ class AsyncPooledDialect(PGDialectAsync_psycopg):
 
     def do_begin(self, dbapi_connection: Any) -> None:
         """Send BEGIN together with the actor's context."""
-        await_only(dbapi_connection.driver_connection.execute(begin_message.get(), prepare=False))
+        opening, connection = begin_message.get(_PLAIN), dbapi_connection.driver_connection
+        cursor = await_only(connection.execute(opening.message, prepare=False))
+        if opening.answer:
+            await_only(connection.execute(opening.answer(_last_row(cursor)), prepare=False))
 
 
-def begin_with(session: Session, message: str) -> None:
-    """Begin the session's transaction with ``message``, and nothing but the session's."""
-    reset = begin_message.set(message)
+def _last_row(cursor: Any) -> list[str]:
+    """Return the row of the last of several statements, as text."""
+    while cursor.nextset():
+        pass
+    result: PGresult = cursor.pgresult
+    return [(result.get_value(0, column) or b"").decode() for column in range(result.nfields)]
+
+
+def begin_with(session: Session, opening: Opening) -> None:
+    """Begin the session's transaction as ``opening`` says, and nothing but the session's."""
+    reset = begin_message.set(opening)
     try:
         session.begin()
         session.connection()

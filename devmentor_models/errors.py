@@ -50,6 +50,13 @@ class ActorMissing(DevMentorError):
     """
 
 
+class ContextRefused(DevMentorError):
+    """The database accepts signed contexts only, and this one has no signature or another key's.
+
+    Set ``DEVMENTOR_CONTEXT_KEY`` to a key that ``devmentor-db context-key`` has brought into the database.
+    """
+
+
 class ActorChanged(DevMentorError):
     """A transaction keeps its actor: begin another transaction for another actor."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.security.signing import ContextKey, ContextKeys
 from devmentor_models.tls import secure
 
 
@@ -24,6 +25,7 @@ class DatabaseSettings(BaseSettings):
         connect_timeout_seconds: How long to wait for the server to answer a new connection.
         prepared_statements: False behind PgBouncer before 1.22 in transaction mode.
         application_name: Shown in ``pg_stat_activity``.
+        context_key: Signs the actor of each transaction; see `devmentor_models.security.signing`.
     """
 
     model_config = SettingsConfigDict(env_prefix="DEVMENTOR_", frozen=True, extra="ignore")
@@ -36,6 +38,7 @@ class DatabaseSettings(BaseSettings):
     connect_timeout_seconds: int = Field(default=5, ge=1)
     prepared_statements: bool = True
     application_name: str = "devmentor"
+    context_key: SecretStr | None = None
 
     @classmethod
     def load(cls, **values: object) -> Self:
@@ -52,6 +55,16 @@ class DatabaseSettings(BaseSettings):
                 for item in error.errors()
             )
             raise ConfigurationError(problems) from None
+
+    def signing_key(self) -> ContextKey | None:
+        """Return the key that signs contexts; None where they are not signed.
+
+        Raises:
+            ConfigurationError: It is not a key.
+        """
+        if self.context_key is None or not self.context_key.get_secret_value():
+            return None
+        return ContextKeys.from_text(self.context_key.get_secret_value()).signing
 
     def conninfo(self) -> str:
         """Return libpq's connection string, with TLS required for any host that is not this machine."""

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from devmentor_models.cli.bootstrap import bootstrap
+from devmentor_models.cli.context_key import context_key
 from devmentor_models.cli.docs import docs
 from devmentor_models.cli.plan import plan
 from devmentor_models.cli.report import FAILED, complain, reported
@@ -247,6 +248,7 @@ def new_key() -> None:
 
 
 app.command()(bootstrap)
+app.command("context-key")(context_key)
 app.command()(docs)
 app.command()(sql)
 app.command()(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from devmentor_models.errors import ActorChanged, CommitUnknown, ConnectionLost
 from devmentor_models.kit.translate import scrub, translate
 from devmentor_models.security.actor import Actor, context_sql
+from devmentor_models.security.signing import IDENTITY, KEY_VARIABLE, ContextKeys
 
 #: Where a session keeps its actor, in ``session.info``.
 ACTOR_KEY = "devmentor.actor"
@@ -22,7 +24,7 @@ ACTOR_KEY = "devmentor.actor"
 def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
     """Give a plain session its actor: every transaction it opens starts with the actor's context.
 
-    Sessions from ``db.begin(actor)`` have theirs already.
+    Sessions from ``db.begin(actor)`` have theirs already. With ``DEVMENTOR_CONTEXT_KEY`` set it is signed.
 
     Raises:
         ActorChanged: The session has another actor, or a transaction is open already. Objects that one
@@ -34,11 +36,17 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
     if bound is not None or session.in_transaction():
         raise ActorChanged
     session.info[ACTOR_KEY] = actor
-    context = context_sql(actor)
+    text = os.environ.get(KEY_VARIABLE)
+    key = ContextKeys.from_text(text).signing if text else None
 
     def apply(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-        if not transaction.nested and context:
-            connection.exec_driver_sql(context)
+        if transaction.nested:
+            return
+        if key is None:
+            connection.exec_driver_sql(context_sql(actor))
+        else:
+            identity = connection.exec_driver_sql(IDENTITY).one()
+            connection.exec_driver_sql(key.context_sql(actor, identity))
 
     event.listen(session.sync_session if isinstance(session, AsyncSession) else session, "after_begin", apply)
 

@@ -21,6 +21,7 @@ from sqlalchemy.sql.schema import ColumnCollectionConstraint
 
 from devmentor_models import errors, tls
 from devmentor_models.kit.base import Base
+from devmentor_models.security.context import CONTEXT_REFUSED
 
 _CONSTRAINTS: dict[type[psycopg.Error], type[errors.ConstraintViolation]] = {
     pg.UniqueViolation: errors.UniqueViolation,
@@ -60,6 +61,8 @@ def _from_psycopg(error: psycopg.Error) -> errors.DevMentorError:
     for other, translated in _OTHERS:
         if isinstance(error, other):
             return translated()
+    if error.sqlstate == CONTEXT_REFUSED:
+        return errors.ContextRefused()
     if insecure := tls.explain(error):
         return insecure
     if _is_connection_loss(error):

@@ -69,7 +69,7 @@ class Models:
         live = self._merged(live, live_roles(connection, names, self._scope.role_prefix))
         renames = declared_renames(self._metadata, live)
         if self._known and not renames and not same_but_for_the_name(live, self._known):
-            return changes(live, self._known)
+            return changes(self._as_chosen(live, self._known), self._known)
         scope = self._scope
         with built(self._metadata, connection, url=url, owner=scope.owner, scratch=self._scratch) as place:
             desired = self._known = self._read(place)
@@ -79,7 +79,21 @@ class Models:
             if again := same_but_for_the_name(live, desired):
                 take_back(place, again)
                 desired = self._read(place)
-        return [*changes(live, desired), *(rename.change() for rename in (*again, *renames))]
+        return [
+            *changes(self._as_chosen(live, desired), desired),
+            *(rename.change() for rename in (*again, *renames)),
+        ]
+
+    def _as_chosen(self, live: Snapshot, desired: Snapshot) -> Snapshot:
+        """Return the live objects, with those that are the operator's choice as the models have them."""
+        chosen = {
+            key: desired[key]
+            for key in live
+            if f"{key.schema}.{key.name}" in self._scope.switches
+            and key.kind == "function"
+            and key in desired
+        }
+        return Snapshot({**live, **chosen})
 
     def _read(self, scratch: Connection) -> Snapshot:
         return self._merged(read(scratch, self._scope), declared_roles(self._roles))

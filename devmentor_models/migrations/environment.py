@@ -42,9 +42,16 @@ STATEMENT_TIMEOUT = "15min"
 OWNER_SETTINGS = {"role": OWNER.name, "row_security": "off"}
 
 #: Tables that stand apart from the models: what was migrated, what was seeded.
-TABLES_OF_OURS = tuple(f"{TECHNICAL_SCHEMA}.{name}" for name in (VERSION_TABLE, window.TABLE, "seeds"))
+TABLES_OF_OURS = tuple(
+    f"{TECHNICAL_SCHEMA}.{name}" for name in (VERSION_TABLE, window.TABLE, "seeds", "context_keys")
+)
 #: What of a database is compared with the models.
-SCOPE = Scope((*SCHEMAS, TECHNICAL_SCHEMA), TABLES_OF_OURS, OWNER.name)
+SCOPE = Scope(
+    (*SCHEMAS, TECHNICAL_SCHEMA),
+    TABLES_OF_OURS,
+    OWNER.name,
+    switches=(f"{TECHNICAL_SCHEMA}.signed()",),
+)
 
 
 def run() -> None:

@@ -18,6 +18,20 @@ MAX_NAME = 63
 MAX_REQUEST_ID = 128
 MAX_USER_AGENT = 512
 
+#: What a transaction knows of its actor, in the order in which it is signed.
+SIGNED_SETTINGS = (
+    "user_id",
+    "service",
+    "request_id",
+    "ip_address",
+    "user_agent",
+    "owners",
+    "shared_projects",
+    "edited_projects",
+    "shared_teams",
+    "edited_teams",
+)
+
 
 class ActorKind(StrEnum):
     """What kind of party acts."""
@@ -119,18 +133,21 @@ class Actor:
         return {name: value for name, value in pairs.items() if value}
 
 
-def context_sql(actor: Actor) -> str:
+def context_sql(actor: Actor, seal: str | None = None) -> str:
     """Return the statements that bind ``actor`` to the running transaction, and look up what is shared.
 
     ``SET LOCAL`` rather than ``set_config()``: it travels in one simple-protocol message with BEGIN, and
     Citus carries it to its workers. Values are rendered by psycopg.
+
+    Args:
+        actor: Who acts.
+        seal: The signature of the context, where contexts are signed; see `signing`.
     """
-    context = [
-        f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}" for name, value in actor.settings().items()
-    ]
-    if actor.user_id:
-        context.append("SELECT devmentor.enter()")
-    return "; ".join(context)
+    settings = actor.settings()
+    if seal:
+        settings["devmentor.seal"] = seal
+    context = [f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}" for name, value in settings.items()]
+    return "; ".join([*context, "SELECT devmentor.enter()"])
 
 
 def _address(value: IpAddress | str | None) -> IpAddress | None:

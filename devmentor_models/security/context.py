@@ -1,14 +1,22 @@
 """The functions that read who acts, for policies and triggers (DESIGN §4).
 
 `actor.context_sql` sets the settings of the transaction and calls ``devmentor.enter()``, which looks up once
-what others share with the user. The functions are plain expressions that PostgreSQL inlines, so that a policy is an
-index condition with honest row estimates.
+what others share with the user. The functions are plain expressions that PostgreSQL inlines, so that a policy
+is an index condition with honest row estimates.
+
+Settings can be set by whoever can run SQL. Where contexts are signed (`signing`), each function returns
+nothing unless the whole context was sealed for this very transaction, with a key that only the services and
+``devmentor.context_keys`` have.
 """
 
 from __future__ import annotations
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.objects import Statement, declare, function, statement
+from devmentor_models.security.actor import SIGNED_SETTINGS
+
+#: The SQLSTATE of a context that is not signed where it must be.
+CONTEXT_REFUSED = "DMCTX"
 
 #: What every SECURITY DEFINER function of ours is made with. Row security is on in it even where a session
 #: has switched it off: the owner's migrations do, to fail loudly rather than to miss rows.
@@ -25,8 +33,12 @@ def _reader(name: str, kind: str, expression: str, comment: str) -> Statement:
 
 
 def _setting(name: str) -> str:
-    # What a transaction has set reads as '' after it, not as NULL.
-    return f"nullif(current_setting('devmentor.{name}', true), '')"
+    # What a transaction has set reads as '' after it, not as NULL. PostgreSQL inlines signed(), a constant,
+    # and with it the branch that is not taken.
+    return (
+        f"nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.{name}')"
+        f" ELSE current_setting('devmentor.{name}', true) END, '')"
+    )
 
 
 def _ids(name: str) -> str:
@@ -52,43 +64,121 @@ _READERS = (
     _reader("edited_teams", "uuid[]", _ids("edited_teams"), "Teams of others that the user manages"),
 )
 
+# The process and the start of the transaction stand first: a seal is good for one transaction. Lengths stand
+# before the values, so that no value can be read as two.
+_MESSAGE = (
+    "convert_to(concat_ws(',', 'devmentor 1', pg_backend_pid(),"
+    " (extract(epoch FROM now()) * 1000000)::bigint, "
+    + ", ".join(
+        f"octet_length({value}) || ':' || {value}"
+        for value in (f"coalesce(current_setting('devmentor.{name}', true), '')" for name in SIGNED_SETTINGS)
+    )
+    + "), 'UTF8')"
+)
+
+# Compared by their digests, so that the time it takes tells nothing about the seal.
+_SEALED = f"""
+CREATE FUNCTION devmentor.sealed(setting text) RETURNS text
+LANGUAGE plpgsql STABLE COST 1000 {DEFINER} AS $fn$
+DECLARE
+    given bytea := sha256(convert_to(current_setting('devmentor.seal', true), 'UTF8'));
+    message bytea := {_MESSAGE};
+BEGIN
+    IF EXISTS (SELECT FROM devmentor.context_keys
+               WHERE sha256(convert_to(
+                   encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')) = given) THEN
+        RETURN current_setting(setting, true);
+    END IF;
+    RETURN NULL;
+END
+$fn$
+"""
+
 # In the message that begins the transaction: whoever was removed has no access from the next one on. Nothing
 # is set for somebody with whom nothing is shared, which is the rule.
-_ENTER = f"""
-CREATE FUNCTION devmentor.enter() RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
+_SHARE = f"""
+CREATE FUNCTION devmentor.share(me uuid) RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
 DECLARE
-    me uuid := devmentor.user_id();
     projects record;
     teams record;
+    sealed text;
 BEGIN
-    IF me IS NULL THEN
-        RETURN;
-    END IF;
     SELECT array_agg(DISTINCT user_id) AS owners, array_agg(project_id) AS seen,
            array_agg(project_id) FILTER (WHERE role = 'editor') AS edited
       INTO projects FROM projects.project_collaborators WHERE member_id = me;
     SELECT array_agg(DISTINCT user_id) AS owners, array_agg(team_id) AS seen,
            array_agg(team_id) FILTER (WHERE role = 'manager') AS edited
       INTO teams FROM auth.team_members WHERE member_id = me;
-    IF projects.owners IS NULL AND teams.owners IS NULL THEN
-        RETURN;
+    IF projects.owners IS NOT NULL OR teams.owners IS NOT NULL THEN
+        PERFORM set_config('devmentor.owners', (me || projects.owners || teams.owners)::text, true),
+                set_config('devmentor.shared_projects', coalesce(projects.seen::text, ''), true),
+                set_config('devmentor.edited_projects', coalesce(projects.edited::text, ''), true),
+                set_config('devmentor.shared_teams', coalesce(teams.seen::text, ''), true),
+                set_config('devmentor.edited_teams', coalesce(teams.edited::text, ''), true);
     END IF;
-    PERFORM set_config('devmentor.owners', (me || projects.owners || teams.owners)::text, true),
-            set_config('devmentor.shared_projects', coalesce(projects.seen::text, ''), true),
-            set_config('devmentor.edited_projects', coalesce(projects.edited::text, ''), true),
-            set_config('devmentor.shared_teams', coalesce(teams.seen::text, ''), true),
-            set_config('devmentor.edited_teams', coalesce(teams.edited::text, ''), true);
+    IF devmentor.signed() THEN
+        SELECT set_config(
+            'devmentor.seal', encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), true)
+          INTO sealed FROM devmentor.context_keys, CAST({_MESSAGE} AS bytea) AS message WHERE place = 0;
+    END IF;
+END
+$fn$
+"""
+
+_ENTER = f"""
+CREATE FUNCTION devmentor.enter() RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
+BEGIN
+    IF devmentor.signed() AND devmentor.sealed('devmentor.seal') IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '{CONTEXT_REFUSED}',
+            MESSAGE = 'the context is not signed with a key of this database';
+    END IF;
+    IF devmentor.user_id() IS NOT NULL THEN
+        PERFORM devmentor.share(devmentor.user_id());
+    END IF;
+END
+$fn$
+"""
+
+_ADOPT = f"""
+CREATE FUNCTION devmentor.adopt(subject uuid) RETURNS boolean LANGUAGE plpgsql {DEFINER} AS $fn$
+BEGIN
+    IF devmentor.user_id() IS NOT NULL OR devmentor.service() IS NULL OR subject IS NULL THEN
+        RETURN coalesce(devmentor.user_id() = subject, false);
+    END IF;
+    PERFORM set_config('devmentor.user_id', subject::text, true);
+    PERFORM devmentor.share(subject);
+    RETURN true;
 END
 $fn$
 """
 
 
 def declare_context() -> None:
-    """Declare the functions; every role may call them, since they tell nothing but who acts."""
+    """Declare the functions. Every role may call those that tell who acts; nobody those that say it."""
     declare(
         Base.metadata,
+        function(
+            "CREATE FUNCTION devmentor.signed() RETURNS boolean"
+            " LANGUAGE sql STABLE PARALLEL SAFE RETURN false",
+            comment="Whether only signed contexts count; devmentor-db context-key switches it",
+        ),
+        function(
+            _SEALED,
+            arguments="text",
+            comment="A setting of the transaction, if the whole context has a valid signature",
+        ),
         *_READERS,
-        function(_ENTER, comment="Looks up once per transaction what others share with the acting user"),
+        function(
+            _ENTER, comment="Checks the context once and looks up what others share with the acting user"
+        ),
+        *definer_function(
+            _SHARE, arguments="uuid", comment="Looks up what others share with a user, and seals the context"
+        ),
+        *definer_function(
+            _ADOPT,
+            arguments="uuid",
+            comment="Makes a service that acts for nobody act for a user who has proven to be one",
+        ),
     )
 
 

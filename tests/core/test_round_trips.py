@@ -67,7 +67,8 @@ def test_a_read_takes_three_round_trips(single: Database, user: User, tmp_path: 
             tx.users.get()
 
     begin, query, commit = sent_by(single, read, tmp_path / "trace")
-    assert begin == [f"Query\t \"BEGIN; SET LOCAL devmentor.user_id = '{user.id}'\""]
+    message = f"BEGIN; SET LOCAL devmentor.user_id = '{user.id}'; SELECT devmentor.enter()"
+    assert begin == [f'Query\t "{message}"']
     assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
     assert commit == ['Query\t "COMMIT"']
 

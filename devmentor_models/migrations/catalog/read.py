@@ -52,12 +52,14 @@ class Scope:
         ignored: Tables that are left out, as ``schema.table``: those that the migrations keep for themselves.
         owner: Who ought to own everything; None for whoever owns the most.
         role_prefix: How names of our roles begin: others that begin so are reported; None: no others are.
+        switches: Functions whose body is the operator's choice, as ``schema.name()``.
     """
 
     schemas: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     owner: str | None = None
     role_prefix: str | None = None
+    switches: tuple[str, ...] = ()
 
 
 def read(connection: Connection, scope: Scope) -> Snapshot:

@@ -1,0 +1,68 @@
+"""Bring the keys that sign contexts into a database, or take signing back (requirement Z1).
+
+Done by whoever may migrate. The keys lie in a table that nobody has a grant on; they come and go together
+with ``devmentor.signed()``, which the policies ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from devmentor_models.migrations.environment import make_engine
+from devmentor_models.security.signing import ContextKeys
+
+_SWITCH = (
+    "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean"
+    " LANGUAGE sql STABLE PARALLEL SAFE RETURN {}"
+)
+_INSERT = text(
+    "INSERT INTO devmentor.context_keys (place, fingerprint, inner_pad, outer_pad)"
+    " VALUES (:place, :fingerprint, :inner_pad, :outer_pad)"
+)
+
+
+def install(url: str, keys: ContextKeys) -> Sequence[str]:
+    """Make the database accept contexts signed with one of ``keys``, and nothing else.
+
+    Transactions that have begun before lose their rights, since they are not signed. Run again with the new
+    key in front of the old one to change keys, and once more without the old one.
+
+    Args:
+        url: The database, for a login that may migrate.
+        keys: The first one signs.
+
+    Returns:
+        The fingerprints of the keys.
+    """
+    with make_engine(url, owner=True).begin() as connection:
+        _empty(connection)
+        for place, key in enumerate(keys.keys):
+            inner, outer = key.pads()
+            row = {"place": place, "fingerprint": key.fingerprint(), "inner_pad": inner, "outer_pad": outer}
+            connection.execute(_INSERT, row)
+        _switch(connection, on=True)
+    return [key.fingerprint() for key in keys.keys]
+
+
+def remove(url: str) -> None:
+    """Make the database believe every context again, and forget the keys.
+
+    Args:
+        url: The database, for a login that may migrate.
+    """
+    with make_engine(url, owner=True).begin() as connection:
+        _switch(connection, on=False)
+        _empty(connection)
+
+
+def _empty(connection: Connection) -> None:
+    # Two at once do it one after the other, and readers go on with what they see.
+    connection.execute(text("LOCK TABLE devmentor.context_keys IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(text("DELETE FROM devmentor.context_keys"))
+
+
+def _switch(connection: Connection, *, on: bool) -> None:
+    connection.exec_driver_sql(sql.SQL(_SWITCH).format(sql.Literal(on)).as_string(None))
