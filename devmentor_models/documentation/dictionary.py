@@ -14,7 +14,7 @@ from devmentor_models.documentation.relations import relations_of, tables_of
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.objects import Statement, declared
-from devmentor_models.security.declarations import Grant, Policy, Service, Visibility
+from devmentor_models.security.declarations import Grant, Policy, Security, Visibility
 
 #: How every page begins; what does not begin so was not written by us, and is left alone.
 MARKER = "<!-- Written by `devmentor-db docs` from the models. Do not edit. -->"
@@ -152,7 +152,8 @@ def _facts(table: Table) -> str:
         "Partitioned by": _code(table.dialect_options["postgresql"]["partition_by"] or ""),
         "Referred to by": ", ".join(dict.fromkeys(_link(child) for child in referring)),
         "Rows are seen by": _policy(security.policy),
-        "Privileges": _grants(table, security.grants),
+        "Privileges": _grants(security.grants),
+        "The service alone may": _chores(security),
         "Changes are recorded in the audit trail": "yes" if security.audited else "no",
         "Triggers": "; ".join(_code(item.sql.removeprefix("CREATE TRIGGER ")) for item in _triggers(table)),
         "Append-only": "yes" if security.append_only else "",
@@ -171,19 +172,30 @@ TABLE_PARTS: tuple[Callable[[Table], str | None], ...] = (_comment, _columns, _c
 
 
 def _policy(policy: Policy) -> str:
-    owner, project = _code(policy.owner or ""), _code(policy.project or "")
+    owner = _code(policy.owner or "")
+    group = f"team in {_code(policy.team)}" if policy.team else f"project in {_code(policy.project or '')}"
+    members = "members" if policy.team else "collaborators"
+    catalogue = "; a row without one is everybody's to read" if policy.catalogue else ""
     return {
-        Visibility.OWNER: f"the user in {owner}",
-        Visibility.SHARED: f"the user in {owner} and the collaborators of the project in {project}",
+        Visibility.OWNER: f"the user in {owner}{catalogue}",
+        Visibility.SHARED: f"the user in {owner} and the {members} of the {group}",
+        Visibility.TRAIL: f"the user in {owner} reads, whoever acts writes",
         Visibility.EVERYONE: "everybody",
         Visibility.SERVICE: "services only",
     }[policy.visibility]
 
 
-def _grants(table: Table, grants: Iterable[Grant]) -> str:
-    """Return which role may do what; without grants the schema's own service has everything."""
-    given = tuple(grants) or (Grant(Service(table.schema or "")),)
-    return "; ".join(f"{_code(grant.service.role)} {', '.join(grant.privileges)}" for grant in given)
+def _grants(grants: Iterable[Grant]) -> str:
+    """Return which role may do what."""
+    return "; ".join(f"{_code(grant.service.role)} {', '.join(grant.privileges)}" for grant in grants)
+
+
+def _chores(security: Security) -> str:
+    """Return what the table's service may do for nobody in particular."""
+    return "; ".join(
+        f"{', '.join(chore.commands)} where {_code(chore.when)}" if chore.when else ", ".join(chore.commands)
+        for chore in security.chores
+    )
 
 
 def _types(tables: Iterable[Table]) -> list[str]:
