@@ -106,6 +106,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
+@nox.session(default=False)
+def bench_security(session: nox.Session) -> None:
+    """Measure what row security and signed contexts cost, on a million rows."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks.security", *session.posargs)
+
+
 def fresh(session: nox.Session, place: str, wheel: Path, pinned: Path) -> str:
     """Install a wheel with its pinned dependencies in a new environment and return that one's Python."""
     session.run("python", "-m", "venv", place)

@@ -35,6 +35,15 @@ def test_everything_runs() -> None:
         assert expected in run.stdout
 
 
+def test_the_cost_of_protection_is_measured() -> None:
+    """A quick run measures with and without policies and signatures, and shows the plans."""
+    command = [sys.executable, "-m", "benchmarks.security", "--quick"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert run.returncode == 0, run.stderr
+    for expected in ("Point read", "Search", "Plans under policies", "context signed"):
+        assert expected in run.stdout
+
+
 def test_variants_take_turns() -> None:
     """In each turn every variant gets the same keys, and the first turn does not count."""
     called: list[tuple[str, UUID]] = []

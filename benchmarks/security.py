@@ -1,0 +1,259 @@
+"""``python -m benchmarks.security``: what row security and signed contexts cost, as ratios within one run.
+
+The same statement runs as a service, whose rows policies choose, and as a superuser, whom they do not bind.
+The plans of the service's statements are checked, too: the tenant must be an index condition.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+
+from benchmarks import report
+from benchmarks.checks import Check
+from benchmarks.measure import Series, Variant, take_turns
+from benchmarks.server import Target, serve
+from devmentor_models import Actor, Database
+from devmentor_models.migrations import context_keys
+from devmentor_models.security.actor import context_sql
+from devmentor_models.security.declarations import Service
+from devmentor_models.security.signing import ContextKeys
+from devmentor_models.settings import conninfo
+
+REPORT = Path(__file__).with_name("security.md")
+FREE, BOUND = "superuser, not bound by policies", "service, bound by policies"
+UNSIGNED, SIGNED = "context not signed", "context signed"
+MAX_COST_OF_SIGNING = 1.10
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        users: Tenants.
+        tasks: Tasks of each.
+        chunks: Chunks of text of each.
+        rounds: Turns that count.
+        calls: Calls of each variant per turn.
+    """
+
+    users: int
+    tasks: int
+    chunks: int
+    rounds: int
+    calls: int
+
+
+FULL = Size(users=1000, tasks=1000, chunks=200, rounds=25, calls=100)
+QUICK = Size(users=5, tasks=20, chunks=5, rounds=1, calls=3)
+
+#: Projects have the key of their owner: one each.
+_FILL = (
+    "SET session_replication_role = replica",
+    """
+    INSERT INTO projects.projects (id, user_id, name, slug)
+    SELECT id, id, 'Project', 'project' FROM auth.users
+    """,
+    """
+    INSERT INTO projects.tasks (user_id, project_id, title, position)
+    SELECT u.id, u.id, 'Task ' || n, n FROM generate_series(1, {tasks}) n, auth.users u
+    """,
+    """
+    INSERT INTO memory.documents (id, user_id, title, content, source, content_hash)
+    SELECT id, id, 'Document', 'text', 'note', sha256('text') FROM auth.users
+    """,
+    """
+    INSERT INTO memory.chunks (user_id, document_id, ordinal, content, content_hash)
+    SELECT u.id, u.id, n, 'The word ' || md5(n::text) || CASE n % 50 WHEN 0 THEN ' needle' ELSE '' END
+        || repeat(' of the text', 20), sha256('text')
+    FROM generate_series(1, {chunks}) n, auth.users u
+    """,
+    "VACUUM ANALYZE projects.projects, projects.tasks, memory.documents, memory.chunks",
+)
+
+#: What is measured: a name, and a statement with one parameter, the tenant.
+STATEMENTS = {
+    "Point read: a project by its key": "SELECT id, name, status FROM projects.projects WHERE id = %s",
+    "List: the newest 50 tasks of a tenant": (
+        "SELECT id, title, status, position FROM projects.tasks WHERE user_id = %s ORDER BY id DESC LIMIT 50"
+    ),
+    "Count: all tasks of a tenant, the WHERE clause forgotten": "SELECT count(*) FROM projects.tasks",
+    "Search: words in a tenant's text": (
+        "SELECT id FROM memory.chunks WHERE user_id = %s"
+        " AND fts @@ websearch_to_tsquery('english', 'needle') LIMIT 10"
+    ),
+}
+#: How PostgreSQL shows the context's functions, which it inlines; and keys.
+_SETTING = re.compile(
+    r"\(?NULLIF\(current_setting\('devmentor\.(\w+)'::text, true\), ''::text\)\)?(?:::uuid(?:\[\])?)?"
+)
+_KEY = re.compile(r"'[0-9a-f-]{36}'::uuid")
+_FORGOTTEN = "SELECT count(*) FROM projects.tasks"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; return 1 when something that must be reached is not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.security", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--report", action="store_true", help="write the figures into benchmarks/security.md")
+    chosen = parser.parse_args(arguments)
+    tables, asked, about = measure(QUICK if chosen.quick else FULL)
+    report.show(tables, about)
+    if chosen.report:
+        report.write(tables, about, REPORT)
+    return int(not chosen.quick and any(each.required and not each.passed for each in asked))
+
+
+def measure(size: Size) -> tuple[list[report.Table], list[Check], str]:
+    """Measure everything; return the tables, what the figures are held to, and about which machine."""
+    with serve(size.users, durable=False) as target:
+        _fill(target, size)
+        service = _service(target)
+        plans = {name: _plan(service, statement, target.users[0]) for name, statement in STATEMENTS.items()}
+        tables, asked = [], [_check_plan(name, plan) for name, plan in plans.items()]
+        with _sessions(target, service) as run:
+            for name, statement in STATEMENTS.items():
+                series = _beside(run, statement, target.users, size)
+                tables.append(_table(name, series, FREE))
+        contexts = _contexts(target, service, size)
+        cost = contexts[SIGNED].latency_ratio(contexts[UNSIGNED])
+        tables.append(_table("A transaction with a point read, through the library", contexts, UNSIGNED))
+        asked.append(
+            Check(
+                f"signed contexts by default: at most {MAX_COST_OF_SIGNING:.2f} x unsigned ones",
+                f"{cost:.2f} x",
+                cost <= MAX_COST_OF_SIGNING,
+                required=False,
+            )
+        )
+        about = report.machine(target.version)
+    return [*tables, _plans_table(plans), report.check_table(asked)], asked, about
+
+
+def _fill(target: Target, size: Size) -> None:
+    with psycopg.connect(target.conninfo, autocommit=True) as connection:
+        for statement in _FILL:
+            connection.execute(statement.format(tasks=size.tasks, chunks=size.chunks).encode())
+
+
+def _service(target: Target) -> str:
+    """Make a login with the rights of all services; return the URL."""
+    with psycopg.connect(target.conninfo, autocommit=True) as connection:
+        roles = ", ".join(service.role for service in Service)
+        connection.execute(f"CREATE ROLE bench_service LOGIN IN ROLE {roles}".encode())
+    return target.url.replace("postgres@", "bench_service@")
+
+
+@contextmanager
+def _sessions(target: Target, service: str) -> Iterator[dict[str, psycopg.Connection]]:
+    with ExitStack() as opened:
+        yield {
+            name: opened.enter_context(psycopg.connect(conninfo(url), autocommit=True, prepare_threshold=2))
+            for name, url in ((FREE, target.url), (BOUND, service))
+        }
+
+
+def _beside(
+    sessions: dict[str, psycopg.Connection], statement: str, users: Sequence[UUID], size: Size
+) -> dict[str, Series]:
+    """Measure a statement in both sessions; BEGIN, the context and COMMIT are not timed."""
+    # Whoever is not bound by policies must say whose rows; that is what they are compared with.
+    free = f"{statement} WHERE user_id = %s" if statement == _FORGOTTEN else statement
+
+    def call(name: str, text: str) -> Callable[[UUID], object]:
+        connection = sessions[name]
+        query = text.encode()
+
+        def run(user: UUID) -> object:
+            return connection.execute(query, [user] if b"%s" in query else None).fetchall()
+
+        return run
+
+    series: dict[str, Series] = {}
+    for turn in range(size.rounds):
+        user = users[turn % len(users)]
+        for connection in sessions.values():
+            connection.execute(f"BEGIN; {context_sql(Actor.user(user))}".encode())
+        variants = [Variant(FREE, call(FREE, free)), Variant(BOUND, call(BOUND, statement))]
+        for name, each in take_turns(variants, [user], rounds=1, calls=size.calls).items():
+            series.setdefault(name, Series(name)).add(each.rounds[0], each.elapsed[0])
+        for connection in sessions.values():
+            connection.execute("COMMIT")
+    return series
+
+
+def _contexts(target: Target, service: str, size: Size) -> dict[str, Series]:
+    """Measure whole transactions with and without a signature; the database accepts both kinds in turn."""
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    series: dict[str, Series] = {}
+    os.environ.pop("DEVMENTOR_CONTEXT_KEY", None)
+    for _ in range(size.rounds):
+        for name, chosen in ((UNSIGNED, None), (SIGNED, key)):
+            if chosen:
+                context_keys.install(target.url, ContextKeys.from_text(chosen))
+            with Database.from_url(service, context_key=chosen) as database:
+
+                def read(user: UUID, database: Database = database) -> object:
+                    with database.begin(Actor.user(user)) as tx:
+                        return tx.projects.get(user)
+
+                measured = take_turns([Variant(name, read)], target.users, rounds=1, calls=size.calls)[name]
+            series.setdefault(name, Series(name)).add(measured.rounds[0], measured.elapsed[0])
+            context_keys.remove(target.url)
+    return series
+
+
+def _plan(service: str, statement: str, user: UUID) -> str:
+    """Return how the service's statement is run."""
+    with psycopg.connect(conninfo(service)) as connection:
+        connection.execute(context_sql(Actor.user(user)).encode())
+        explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {statement}"
+        values = [user] if "%s" in statement else None
+        return "\n".join(str(row[0]) for row in connection.execute(explain.encode(), values))
+
+
+def _check_plan(name: str, plan: str) -> Check:
+    indexed = "Index Cond" in plan and "Seq Scan" not in plan
+    return Check(f"{name}: by index under policies", "yes" if indexed else "no", indexed)
+
+
+def _table(title: str, series: dict[str, Series], base: str) -> report.Table:
+    rows = [
+        (
+            each.name,
+            f"{each.median * 1e6:.0f}",
+            f"{each.p95 * 1e6:.0f}",
+            f"{each.latency_ratio(series[base]):.2f}",
+        )
+        for each in series.values()
+    ]
+    return report.Table(title, ("variant", "median µs", "P95 µs", f"x {base}"), rows)
+
+
+def _plans_table(plans: dict[str, str]) -> report.Table:
+    rows = [(name, "; ".join(_essence(plan))) for name, plan in plans.items()]
+    return report.Table("Plans under policies", ("statement", "plan"), rows)
+
+
+def _essence(plan: str) -> Iterator[str]:
+    """Yield what a plan reads and by which conditions, with the context's settings by their names."""
+    for line in plan.splitlines():
+        if any(word in line for word in ("Index Cond", "Filter", "Scan", "Sort")):
+            named = _SETTING.sub(r"\1", line.strip(" ->"))
+            yield _KEY.sub("$1", named)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
