@@ -28,7 +28,7 @@ class ConfigurationError(DevMentorError):
 
 
 class EncryptionKeyMissing(ConfigurationError):
-    """An encrypted column was used without its key: set DEVMENTOR_ENCRYPTION_KEYS."""
+    """An encrypted column was used without its key: set DEVMENTOR_ENCRYPTION_KEYS, former keys included."""
 
 
 class InsecureConnection(ConfigurationError):
@@ -39,7 +39,7 @@ class InsecureConnection(ConfigurationError):
 
 
 class DecryptionFailed(DevMentorError):
-    """A stored ciphertext fits no key of the ring, or was moved from another column."""
+    """A stored ciphertext was tampered with or moved from another row, or its user's key is gone."""
 
 
 class ActorMissing(DevMentorError):

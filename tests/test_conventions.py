@@ -12,6 +12,7 @@ OURS = {"schemas": list(SCHEMAS)}
 DESIGNED = {
     "auth": {
         "users",
+        "user_keys",
         "user_sessions",
         "password_resets",
         "email_verifications",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from devmentor_models.ai.enums import DistanceMetric, Operation, Provider
 from devmentor_models.kit.base import MutableRecord, PartitionedRecord, pg_enum, tenant_fk
+from devmentor_models.kit.encrypted import Encrypted, KeyedByUser
 from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.types import (
     MAX_HALFVEC_DIMENSIONS,
@@ -30,7 +31,7 @@ SCHEMA = "ai"
 EMPTY_OBJECT = text("'{}'::jsonb")
 
 
-class ProviderConfig(MutableRecord):
+class ProviderConfig(KeyedByUser, MutableRecord):
     """A user's access to a provider of models, with the API key encrypted (Z5).
 
     Every configuration belongs to a user, the platform's own ones to the account that it runs the gateway
@@ -43,8 +44,13 @@ class ProviderConfig(MutableRecord):
         CheckConstraint("priority >= 0", name="priority"),
         {"schema": SCHEMA, "comment": "How the gateway reaches the providers of models, with encrypted keys"},
     )
+    # By the owner of the tables: `devmentor-db rotate-keys`.
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AI),), audited=True, redacted=("api_key",)
+        owned_by(),
+        grants=(Grant(Service.AI),),
+        definer=("SELECT", "UPDATE"),
+        audited=True,
+        redacted=("api_key",),
     )
 
     user_id: Mapped[UUID] = mapped_column(
@@ -52,9 +58,10 @@ class ProviderConfig(MutableRecord):
     )
     provider: Mapped[Provider] = mapped_column(pg_enum(Provider, SCHEMA), comment="Who runs the models")
     name: Mapped[str] = mapped_column(NormalizedVarchar(100), comment="Name, unique for its user")
-    api_key: Mapped[str | None] = mapped_column(
-        EncryptedText(4096), comment="API key, encrypted; NULL where the provider needs none"
+    _api_key: Mapped[bytes | None] = mapped_column(
+        "api_key", EncryptedText(4096), comment="API key, encrypted; NULL where the provider needs none"
     )
+    api_key = Encrypted("_api_key")
     base_url: Mapped[str | None] = mapped_column(
         Varchar(2048), comment="Address of the API; NULL for the provider's usual one"
     )

@@ -41,6 +41,9 @@ _USER: BindParameter[Any] = bindparam("tenant", type_=Uuid())
 
 _CONFIGS = select(ProviderConfig).where(ProviderConfig.user_id == _USER)
 PROVIDER_CONFIG_BY_ID = _CONFIGS.where(ProviderConfig.id == bindparam("id"))
+PROVIDER_CONFIG_FOR_UPDATE = PROVIDER_CONFIG_BY_ID.with_for_update(key_share=True).execution_options(
+    populate_existing=True
+)
 PROVIDER_CONFIG_BY_NAME = _CONFIGS.where(ProviderConfig.name == bindparam("name"))
 
 _put_config = insert(ProviderConfig)
@@ -62,18 +65,6 @@ PUT_PROVIDER_CONFIG = (
     )
     .returning(ProviderConfig)
     .execution_options(populate_existing=True)
-)
-
-_CHANGE_CONFIG = update(ProviderConfig).where(
-    ProviderConfig.user_id == _USER, ProviderConfig.id == bindparam("config_id")
-)
-SET_PROVIDER_KEY = (
-    _CHANGE_CONFIG.values(api_key=bindparam("new_key", type_=ProviderConfig.__table__.c.api_key.type))
-    .returning(ProviderConfig)
-    .execution_options(**_FRESH)
-)
-SET_PROVIDER_ACTIVE = (
-    _CHANGE_CONFIG.values(is_active=bindparam("active")).returning(ProviderConfig).execution_options(**_FRESH)
 )
 
 

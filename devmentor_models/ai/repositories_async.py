@@ -9,7 +9,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import CursorResult
-from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from devmentor_models.ai import queries
 from devmentor_models.ai.enums import DistanceMetric, Operation, Provider
@@ -58,25 +57,30 @@ class AsyncProviderConfigRepository(AsyncRepository):
             InvalidValue: A value does not fit its column.
             EncryptionKeyMissing: There is a key to store, but none to encrypt it with.
         """
+        ProviderConfig.api_key.check(api_key)
         values = {
             "user_id": self.user_id,
             "name": name,
             "provider": provider,
-            "api_key": api_key,
+            "api_key": None,
             "base_url": base_url,
             "default_model": default_model,
             "settings": {} if settings is None else settings,
             "is_active": is_active,
             "priority": whole_number("priority", priority),
         }
-        return await self._get(queries.PUT_PROVIDER_CONFIG, values, entity="provider configuration")
+        config = await self._get(queries.PUT_PROVIDER_CONFIG, values, entity="provider configuration")
+        if api_key is not None:
+            # Only now it is known which row it is encrypted for: a new one, or the one that is replaced.
+            config.api_key = api_key
+            await self._flush()
+        return config
 
     async def get(self, config_id: UUID) -> ProviderConfig:
         """Return a configuration.
 
         Raises:
             NotFound: The user has no such configuration.
-            DecryptionFailed: Its key was encrypted with a key that the ring no longer has.
         """
         return await self._get(
             queries.PROVIDER_CONFIG_BY_ID,
@@ -111,9 +115,14 @@ class AsyncProviderConfigRepository(AsyncRepository):
 
         Raises:
             NotFound: The user has no such configuration.
+            InvalidValue: It is too long, or no text.
             EncryptionKeyMissing: There is no key to encrypt with.
         """
-        return await self._change(queries.SET_PROVIDER_KEY, config_id, new_key=api_key)
+        ProviderConfig.api_key.check(api_key)
+        config = await self._locked(config_id)
+        config.api_key = api_key
+        await self._flush()
+        return config
 
     async def activate(self, config_id: UUID) -> ProviderConfig:
         """Let the gateway use a configuration.
@@ -121,7 +130,7 @@ class AsyncProviderConfigRepository(AsyncRepository):
         Raises:
             NotFound: The user has no such configuration.
         """
-        return await self._change(queries.SET_PROVIDER_ACTIVE, config_id, active=True)
+        return await self._set_active(config_id, active=True)
 
     async def deactivate(self, config_id: UUID) -> ProviderConfig:
         """Keep the gateway from using a configuration; the key stays.
@@ -129,13 +138,21 @@ class AsyncProviderConfigRepository(AsyncRepository):
         Raises:
             NotFound: The user has no such configuration.
         """
-        return await self._change(queries.SET_PROVIDER_ACTIVE, config_id, active=False)
+        return await self._set_active(config_id, active=False)
 
-    async def _change(
-        self, statement: TypedReturnsRows[ProviderConfig], config_id: UUID, **values: Any
-    ) -> ProviderConfig:
-        parameters = {"tenant": self.user_id, "config_id": config_id, **values}
-        return await self._get(statement, parameters, entity="provider configuration", key=config_id)
+    async def _set_active(self, config_id: UUID, *, active: bool) -> ProviderConfig:
+        config = await self._locked(config_id)
+        config.is_active = active
+        await self._flush()
+        return config
+
+    async def _locked(self, config_id: UUID) -> ProviderConfig:
+        return await self._get(
+            queries.PROVIDER_CONFIG_FOR_UPDATE,
+            {"tenant": self.user_id, "id": config_id},
+            entity="provider configuration",
+            key=config_id,
+        )
 
 
 class AsyncEmbeddingModelRepository(AsyncRepository):

@@ -20,7 +20,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from devmentor_models.auth.enums import AuditEvent, TeamRole, UserRole
 from devmentor_models.kit.base import MutableRecord, PartitionedRecord, Record, pg_enum, tenant_fk
-from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.encrypted import Encrypted, KeyedByUser
+from devmentor_models.kit.encryption import EncryptedText, WrappedKey
 from devmentor_models.kit.types import (
     IpAddress,
     Json,
@@ -39,7 +40,7 @@ SCHEMA = "auth"
 _TEAM_GRANTS = (Grant(Service.AUTH), Grant(Service.PROJECTS, ("SELECT",)))
 
 
-class User(MutableRecord):
+class User(KeyedByUser, MutableRecord):
     """A person with an account. The root of every tenant: rows of a user cascade from here."""
 
     __tablename__ = "users"
@@ -50,13 +51,15 @@ class User(MutableRecord):
         Index("ix_users_created_at", "created_at"),
         {"schema": SCHEMA, "comment": "Accounts; the tenant that every owned row belongs to"},
     )
+    # Updates by the owner of the tables: `devmentor-db rotate-keys`.
     __security__: ClassVar = Security(
         owned_by("id"),
         grants=(Grant(Service.AUTH),),
-        definer=("SELECT",),
+        definer=("SELECT", "UPDATE"),
         audited=True,
         redacted=("password_hash", "full_name"),
     )
+    __key_owner__: ClassVar = "id"
 
     email: Mapped[str] = mapped_column(
         NormalizedVarchar(255), comment="Address as the user wrote it, in Unicode NFC"
@@ -88,13 +91,45 @@ class User(MutableRecord):
     last_login_at: Mapped[datetime | None] = mapped_column(
         Timestamp(), comment="When the user last logged in, to the hour"
     )
-    full_name: Mapped[str | None] = mapped_column(EncryptedText(200), comment="Real name, encrypted (PII)")
+    _full_name: Mapped[bytes | None] = mapped_column(
+        "full_name", EncryptedText(200), comment="Real name, encrypted (PII)"
+    )
+    full_name = Encrypted("_full_name")
     extra: Mapped[dict[str, Any]] = mapped_column(
         "metadata",
         Json(),
         default=dict,
         server_default=text("'{}'::jsonb"),
         comment="Additional data without a column of its own",
+    )
+
+
+class UserKey(MutableRecord):
+    """The key that a user's texts are encrypted under, itself encrypted under the ring (Z5).
+
+    Made with the first text that needs it. Deleting it makes those texts unreadable, wherever copies of them
+    are kept; see `kit.encryption`. Long-lived backups leave this table out.
+    """
+
+    __tablename__ = "user_keys"
+    __table_args__ = (
+        UniqueConstraint("user_id"),
+        {"schema": SCHEMA, "comment": "Users' keys for encrypted columns; keep out of long-lived backups"},
+    )
+    # The owner of the tables: `devmentor-db rotate-keys`. The AI service encrypts keys of providers.
+    __security__: ClassVar = Security(
+        owned_by(),
+        grants=(Grant(Service.AUTH), Grant(Service.AI, ("SELECT", "INSERT"))),
+        definer=("SELECT", "INSERT", "UPDATE"),
+        audited=True,
+        redacted=("wrapped_key",),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose key this is"
+    )
+    wrapped_key: Mapped[bytes] = mapped_column(
+        WrappedKey(), comment="The key, encrypted under a key of the ring and bound to the user"
     )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import ColumnProperty, Session
 from devmentor_models import registry
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.base import Base
-from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.encryption import EncryptedText, WrappedKey
 from devmentor_models.kit.plain import problem_finder
 from devmentor_models.kit.types import (
     CalendarDate,
@@ -60,6 +60,7 @@ BAD: dict[type[CheckedType[Any]], list[Any]] = {
     Money: [math.nan, math.inf, 1.5, "1"],
     Percentage: [math.nan, Decimal("NaN"), 101, "1"],
     Embedding: [[math.nan, 1.0], [0.0, 0.0], [math.inf], [], [1.0] * 4001, "vector", [7e4]],
+    WrappedKey: [b"x", "x" * 65, b"\x02" * 65],
     Sha256: [b"x", "x" * 32, b""],
     IpAddress: ["nowhere", "1.2.3.4/33", NUL],
 }

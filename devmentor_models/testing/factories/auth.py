@@ -19,8 +19,10 @@ from devmentor_models.auth.models import (
     Team,
     TeamMember,
     User,
+    UserKey,
     UserSession,
 )
+from devmentor_models.kit.encryption import new_user_key
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.base import KeyOf, ModelFactory
 
@@ -43,6 +45,21 @@ class UserFactory(ModelFactory[User]):
     username = LazyAttribute(lambda user: f"user-{user.id.hex}")
     email = LazyAttribute(lambda user: f"{user.username}@example.com")
     password_hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"  # noqa: S105 - the hash of nothing
+
+
+class UserKeyFactory(ModelFactory[UserKey]):
+    """A user's key for encrypted columns: the one that the user has, else a new one, which needs a ring."""
+
+    class Meta:
+        model = UserKey
+        sqlalchemy_get_or_create = ("user_id",)
+
+    class Params:
+        user = None
+
+    id = LazyFunction(uuid7)
+    user_id = KeyOf("user.id", make=UserFactory)
+    wrapped_key = LazyAttribute(lambda row: new_user_key(row.user_id))
 
 
 class UserSessionFactory(ModelFactory[UserSession]):
