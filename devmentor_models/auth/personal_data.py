@@ -21,7 +21,7 @@ from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.queries import USERS, parameters
 from devmentor_models.errors import NotFound
 from devmentor_models.kit.base import Base
-from devmentor_models.kit.encryption import EncryptedText
+from devmentor_models.kit.encryption import Ciphertext, EncryptedText, Place
 from devmentor_models.kit.types import Sha256, Timestamp
 
 
@@ -40,8 +40,10 @@ class PersonalData(AuthRepository):
 
         Raises:
             NotFound: No such user is visible.
-            EncryptionKeyMissing: An encrypted value needs a key, and there is none.
+            EncryptionKeyMissing: An encrypted value needs a key that the ring does not have.
+            DecryptionFailed: An encrypted value was tampered with, or the user's key is gone.
         """
+        key = (self._execute(queries.USER_KEY, parameters(user_id=user_id))).scalar()
         tables: dict[str, list[dict[str, Any]]] = {}
         mentions: dict[str, list[dict[str, Any]]] = {}
         left_out: list[str] = []
@@ -49,14 +51,15 @@ class PersonalData(AuthRepository):
             names = queries.user_columns(table)
             owner = names[0] if names[0] in ("id", "user_id") else None
             if owner is not None:
-                tables[table.fullname] = self._rows(table, _own_columns(table), owner, user_id)
+                rows = self._rows(table, _own_columns(table), owner, user_id)
+                tables[table.fullname] = [_decrypted(table, row, user_id, key) for row in rows]
                 left_out += [f"{table.fullname}.{item.name}" for item in table.c if _is_withheld(table, item)]
             for name in names:
                 if name != owner:
                     columns = [item for item in table.c if _is_structural(item)]
                     found = self._rows(table, columns, name, user_id)
                     mentions[f"{table.fullname}.{name}"] = [
-                        row for row in found if owner is None or row[owner] != str(user_id)
+                        _jsonable(row) for row in found if owner is None or row[owner] != user_id
                     ]
         if not tables[USERS.fullname]:
             raise NotFound("user", user_id)
@@ -104,11 +107,20 @@ class PersonalData(AuthRepository):
     ) -> list[dict[str, Any]]:
         statement = select(*columns).where(table.c[owner] == user_id).order_by(*table.primary_key)
         rows = (self._execute(statement)).mappings()
-        return [{name: _jsonable(value) for name, value in row.items()} for row in rows]
+        return [dict(row) for row in rows]
 
 
 def _own_columns(table: Table) -> list[Column[Any]]:
     return [column for column in table.c if not _is_withheld(table, column)]
+
+
+def _decrypted(table: Table, row: dict[str, Any], user_id: UUID, key: bytes | None) -> dict[str, Any]:
+    """Return a row in types that JSON has, its encrypted values in clear."""
+    for name, value in row.items():
+        if isinstance(value, Ciphertext):
+            row[name] = Place(f"{table.fullname}.{name}", row["id"], user_id).decrypt(value, key)
+    found: dict[str, Any] = _jsonable(row)
+    return found
 
 
 def _is_withheld(table: Table, column: Column[Any]) -> bool:
@@ -136,6 +148,8 @@ def _is_structural(column: Column[Any]) -> bool:
 
 def _jsonable(value: Any) -> Any:
     """Return a column's value in types that JSON has."""
+    if isinstance(value, dict):
+        return {name: _jsonable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_jsonable(item) for item in value]
     for kinds, convert in _CONVERSIONS:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from devmentor_models.auth.enums import AuditEvent, UserRole
-from devmentor_models.auth.models import AuditEntry, Team, TeamMember, User
+from devmentor_models.auth.models import AuditEntry, Team, TeamMember, User, UserKey
 from devmentor_models.kit.base import Base, table_named
 
 # The tables behind the classes: Core statements skip the ORM's compilation and loading.
@@ -213,6 +213,7 @@ REMOVE_MEMBER = (
 # Personal data
 
 # FOR UPDATE: until the user is deleted, no row that refers to the user can be added.
+USER_KEY = select(UserKey.wrapped_key).where(UserKey.user_id == parameter(USERS.c.id, "user_id"))
 USER_FOR_DELETION = USER_BY_ID.with_for_update().execution_options(populate_existing=True)
 
 
