@@ -19,9 +19,11 @@ down_revision: str | None = "0d1c5a6e0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+_ROTATED = ("ai.provider_configs", "auth.users")
+
 
 def upgrade() -> None:
-    """Create the table; keys are made by the code that needs them."""
+    """Create the table; keys are made by the code that needs them. Rotations change values of everybody."""
     op.create_table(
         "user_keys",
         sa.Column(
@@ -70,8 +72,37 @@ def upgrade() -> None:
     op.create_trigger(
         "CREATE TRIGGER touch BEFORE UPDATE ON auth.user_keys FOR EACH ROW EXECUTE FUNCTION devmentor.touch()",
     )
+    _protect()
+    op.create_policy(
+        "definer_select", "ai.provider_configs", command="SELECT", to=["devmentor_owner"], using="true"
+    )
+    for table in _ROTATED:
+        op.create_policy(
+            "definer_update", table, command="UPDATE", to=["devmentor_owner"], using="true", check="true"
+        )
+
+
+def _protect() -> None:
+    """Let each see their own key, the owner of the tables and backups all of them."""
+    keys, owner = "auth.user_keys", ["devmentor_owner"]
+    own = "user_id = devmentor.user_id()"
+    op.enable_row_security(keys, force=True)
+    op.create_policy("backup", keys, command="SELECT", to=["devmentor_backup"], using="true")
+    op.create_policy("definer_insert", keys, command="INSERT", to=owner, check="true")
+    op.create_policy("definer_select", keys, command="SELECT", to=owner, using="true")
+    op.create_policy("definer_update", keys, command="UPDATE", to=owner, using="true", check="true")
+    op.create_policy("owner", keys, to=["devmentor_ai", "devmentor_auth"], using=own, check=own)
+    op.create_policy("report", keys, command="SELECT", to=["devmentor_readonly"], using=own)
+    for column in ("created_at", "id", "updated_at", "user_id", "version"):
+        op.grant(["SELECT"], f"COLUMN {keys}.{column}", "devmentor_readonly")
+    op.grant(["INSERT", "SELECT"], f"TABLE {keys}", "devmentor_ai")
+    op.grant(["DELETE", "INSERT", "SELECT", "UPDATE"], f"TABLE {keys}", "devmentor_auth")
+    op.grant(["SELECT"], f"TABLE {keys}", "devmentor_backup")
 
 
 def downgrade() -> None:
-    """Drop the table."""
+    """Drop the table, and what rotations need."""
+    for table in _ROTATED:
+        op.drop_policy("definer_update", table)
+    op.drop_policy("definer_select", "ai.provider_configs")
     op.drop_table("user_keys", schema="auth")

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Executable, LargeBinary, Table, bindparam, column, event, select, table
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, Mapper, column_property, class_mapper, declared_attr, object_mapper
+from sqlalchemy.orm import Mapped, Mapper, class_mapper, column_property, declared_attr, object_mapper
 from sqlalchemy.orm.attributes import set_committed_value
 
 from devmentor_models.errors import InvalidValue, NotFound
@@ -105,7 +105,8 @@ class Encrypted:
 
     def __set__(self, instance: KeyedByUser, value: str | None) -> None:
         if value is not None:
-            key_ring()  # a missing ring is noticed here, rather than by the flush, which would end the transaction
+            # A missing ring is noticed here rather than by the flush, which would end the transaction.
+            key_ring()
         setattr(instance, self.attribute, value)
 
     def place(self, instance: KeyedByUser) -> Place:
