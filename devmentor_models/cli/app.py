@@ -13,6 +13,7 @@ from devmentor_models.cli.context_key import context_key
 from devmentor_models.cli.docs import docs
 from devmentor_models.cli.plan import plan
 from devmentor_models.cli.report import FAILED, complain, reported
+from devmentor_models.cli.rotate_keys import rotate_keys
 from devmentor_models.cli.sql import sql
 from devmentor_models.cli.target import DATABASE, URL_VARIABLE, Target, note, psql_arguments, resolve
 
@@ -252,3 +253,4 @@ app.command("context-key")(context_key)
 app.command()(docs)
 app.command()(sql)
 app.command()(plan)
+app.command()(rotate_keys)
