@@ -44,9 +44,7 @@ def rotate_keys(
             done = rotation.run(lambda rows: bar.advance(task, rows))
     typer.echo(f"Wrapped anew: {done.keys} keys of users. Encrypted anew: {done.texts} texts.")
     if done.unreadable:
-        complain(
-            f"{done.unreadable} values fit no key of the ring: put the key back that encrypted them"
-        )
+        complain(f"{done.unreadable} values fit no key of the ring: put the key back that encrypted them")
     if done.locked:
         complain(f"{done.locked} values were locked, or written under another key meanwhile: run this again")
     if not done.complete:
