@@ -1,6 +1,7 @@
 """Encrypted values: tamper-proof, bound to their place, readable through a rotation (Z5)."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -73,7 +74,8 @@ def test_a_text_is_bound_to_its_place(place: Place, part: str) -> None:
     first, second = place.encrypt("Ada", key), place.encrypt("Ada", key)
     assert first != second
     assert place.decrypt(first, key) == place.decrypt(second, key) == "Ada"
-    elsewhere = replace(place, **{part: "ai.provider_configs.api_key" if part == "column" else uuid4()})
+    changed: dict[str, Any] = {part: "ai.provider_configs.api_key" if part == "column" else uuid4()}
+    elsewhere = replace(place, **changed)
     with pytest.raises(DecryptionFailed):
         elsewhere.decrypt(first, key)
 
