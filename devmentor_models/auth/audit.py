@@ -17,7 +17,7 @@ from devmentor_models.security.actor import IpAddress
 
 
 class AuditLogRepository(AuthRepository):
-    """Security events: written together with what they report, never changed."""
+    """Security events and changes of rows: written together with what they report, never changed."""
 
     def record(
         self,
@@ -64,15 +64,40 @@ class AuditLogRepository(AuthRepository):
         cursor: str | None = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Page[AuditEntry]:
-        """Return a page of what concerns a user, the newest first.
+        """Return a page of the security events that concern a user, the newest first.
 
         Args:
             user_id: Whom; the actor when left out.
-            events: Only these; every event when left out.
+            events: Only these; every event but changes of rows when left out.
             cursor: Where the page before ended.
             limit: Lines on the page, 1 to 500.
         """
         statement = queries.audit_lines(self._subject(user_id), events)
+        keys = [AuditEntry.created_at, AuditEntry.id]
+        return self._page(statement, keys, cursor=cursor, limit=limit)
+
+    def changes(
+        self,
+        user_id: UUID | None = None,
+        *,
+        table_name: str | None = None,
+        row_id: UUID | None = None,
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page[AuditEntry]:
+        """Return a page of the changes of a user's rows, by whomever, the newest first (Z4).
+
+        ``details`` has the changed columns only, as ``old`` and ``new``; what is secret or encrypted shows
+        as ``[redacted]``.
+
+        Args:
+            user_id: Whose rows; the actor's when left out.
+            table_name: Only of this table, ``schema.table``.
+            row_id: Only of this row.
+            cursor: Where the page before ended.
+            limit: Lines on the page, 1 to 500.
+        """
+        statement = queries.row_changes(self._subject(user_id), table_name, row_id)
         keys = [AuditEntry.created_at, AuditEntry.id]
         return self._page(statement, keys, cursor=cursor, limit=limit)
 

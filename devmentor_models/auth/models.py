@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Computed,
     ForeignKey,
     Index,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -243,8 +245,22 @@ class AuditEntry(PartitionedRecord):
     __tablename__ = "audit_log"
     __table_args__ = (
         Index("ix_audit_log_user_id", "user_id", "created_at"),
+        # Most lines are changes of rows; a user's security events must be found without reading those.
+        Index(
+            "ix_audit_log_events",
+            "user_id",
+            "created_at",
+            "id",
+            postgresql_where=text("event NOT IN ('insert', 'update', 'delete')"),
+        ),
         Index("ix_audit_log_actor_id", "actor_id", "created_at"),
         Index("ix_audit_log_request_id", "request_id", postgresql_where=text("request_id IS NOT NULL")),
+        Index(
+            "ix_audit_log_mentions",
+            "mentions",
+            postgresql_using="gin",
+            postgresql_where=text("mentions IS NOT NULL"),
+        ),
         {
             "schema": SCHEMA,
             "comment": "Security events and data changes, append-only, partitioned by month",
@@ -270,6 +286,9 @@ class AuditEntry(PartitionedRecord):
     row_id: Mapped[UUID | None] = mapped_column(comment="Key of the row that changed")
     details: Mapped[dict[str, Any]] = mapped_column(
         Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What else is known; no secrets"
+    )
+    mentions: Mapped[list[UUID] | None] = mapped_column(
+        ARRAY(Uuid()), comment="Other users whose ids the details hold; NULL: none"
     )
     request_id: Mapped[str | None] = mapped_column(Varchar(128), comment="Correlates with the services' logs")
     ip_address: Mapped[IPv4Address | IPv6Address | None] = mapped_column(

@@ -91,9 +91,8 @@ class AsyncPersonalData(AsyncAuthRepository):
             await self._execute(statement, which)
         await self._execute(delete(USERS).where(USERS.c.id == user_id))
         self.session.expunge(user)
-        # After the deletion: it may have written lines of its own.
-        await self._execute(queries.ANONYMISE_SUBJECT, which)
-        await self._execute(queries.ANONYMISE_ACTOR, which)
+        # After the deletion: it has written lines of its own.
+        await self._execute(queries.ANONYMISE_TRAIL, which)
         context = self._context()
         if context["actor_id"] == user_id:
             context = dict.fromkeys(context)

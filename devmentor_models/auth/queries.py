@@ -24,7 +24,6 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
-    null,
     select,
     text,
     update,
@@ -136,6 +135,11 @@ def users(role: UserRole | None, *, is_active: bool | None) -> Select[User]:
 
 # Audit trail
 
+#: Written by triggers; everything else is a security event.
+ROW_CHANGES = (AuditEvent.INSERT, AuditEvent.UPDATE, AuditEvent.DELETE)
+#: As in the index of security events, which PostgreSQL only takes where it sees the same constants.
+IS_SECURITY_EVENT = text("auth.audit_log.event NOT IN ('insert', 'update', 'delete')")
+
 RECORD_EVENT = insert(AUDIT).inline().values(created_at=func.now())
 
 #: A failed login by address; the line names the user if there is one, and never quotes what was typed.
@@ -159,19 +163,23 @@ RECORD_LOGIN_FAILED = (
 
 
 def audit_lines(user_id: object, events: Sequence[AuditEvent] | None) -> Select[AuditEntry]:
-    """Select the lines that concern a user, all of them or certain events."""
+    """Select the lines that concern a user: certain events, or all but changes of rows."""
     statement = select(AuditEntry).where(AuditEntry.user_id == user_id)
-    return statement if events is None else statement.where(AuditEntry.event.in_(events))
+    if events is None:
+        return statement.where(IS_SECURITY_EVENT)
+    return statement.where(AuditEntry.event.in_(events))
 
 
-# Anonymised, the lines still count what happened when, but no longer to whom or from where.
-_NOBODY = dict.fromkeys(("actor_id", "request_id", "ip_address", "user_agent"), null())
-ANONYMISE_SUBJECT = (
-    update(AUDIT)
-    .where(AUDIT.c.user_id == parameter(USERS.c.id, "user_id"))
-    .values(user_id=None, row_id=None, details={}, **_NOBODY)
-)
-ANONYMISE_ACTOR = update(AUDIT).where(AUDIT.c.actor_id == parameter(USERS.c.id, "user_id")).values(**_NOBODY)
+def row_changes(user_id: object, table_name: str | None, row_id: object | None) -> Select[AuditEntry]:
+    """Select the lines of changed rows of a user, of all of them, of a table, or of one row."""
+    statement = select(AuditEntry).where(AuditEntry.user_id == user_id, AuditEntry.event.in_(ROW_CHANGES))
+    if table_name is not None:
+        statement = statement.where(AuditEntry.table_name == table_name)
+    return statement if row_id is None else statement.where(AuditEntry.row_id == row_id)
+
+
+#: Only once the user's row is gone: the function makes sure of it.
+ANONYMISE_TRAIL = select(func.auth.anonymise_trail(parameter(USERS.c.id, "user_id")))
 
 # Teams
 

@@ -53,12 +53,12 @@ DECLARE
     partition text;
 BEGIN
     FOR parent IN
-        SELECT n.nspname AS schema, c.relname AS name
+        SELECT c.oid, n.nspname AS schema, c.relname AS name
         FROM pg_partitioned_table p
         JOIN pg_class c ON c.oid = p.partrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname IN ('auth', 'projects', 'memory', 'learning', 'ai') AND p.partstrat = 'r'
-        ORDER BY 1, 2
+        ORDER BY 2, 3
     LOOP
         FOR month IN 0 .. months_ahead LOOP
             starts := date_trunc('month', now(), 'UTC') + make_interval(months => month);
@@ -69,6 +69,15 @@ BEGIN
                 parent.schema, partition, parent.schema, parent.name,
                 starts, starts + interval '1 month'
             );
+            IF EXISTS (
+                SELECT FROM pg_trigger WHERE tgrelid = parent.oid AND tgname = 'append_only_truncate'
+            ) THEN
+                EXECUTE format(
+                    'CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON %I.%I FOR EACH STATEMENT'
+                    ' WHEN (current_user <> ''devmentor_owner'') EXECUTE FUNCTION devmentor.refuse_change()',
+                    parent.schema, partition
+                );
+            END IF;
             RETURN NEXT parent.schema || '.' || partition;
         END LOOP;
     END LOOP;

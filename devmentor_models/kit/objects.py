@@ -92,19 +92,34 @@ def function(
     return Statement(sql, needs_tables=needs_tables, target=target, comment=comment)
 
 
-def trigger(name: str, table: str, event: str, function: str) -> Statement:
-    """Declare a row trigger.
+def trigger(
+    name: str,
+    table: str,
+    event: str,
+    function: str,
+    *,
+    each: str = "ROW",
+    referencing: str = "",
+    when: str = "",
+) -> Statement:
+    """Declare a trigger, of rows unless told otherwise.
 
     Args:
         name: Its name.
         table: ``schema.table``.
         event: When: ``BEFORE UPDATE``.
         function: What it calls: ``devmentor.touch()``.
+        each: ``ROW`` or ``STATEMENT``.
+        referencing: What it may read: ``NEW TABLE AS new_rows``.
+        when: Under which condition it calls it.
 
     >>> trigger("touch", "auth.users", "BEFORE UPDATE", "devmentor.touch()").sql
     'CREATE TRIGGER touch BEFORE UPDATE ON auth.users FOR EACH ROW EXECUTE FUNCTION devmentor.touch()'
     """
-    sql = f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}"
+    sees = f" REFERENCING {referencing}" if referencing else ""
+    condition = f" WHEN ({when})" if when else ""
+    fired = f"{event} ON {table}{sees} FOR EACH {each}{condition}"
+    sql = f"CREATE TRIGGER {name} {fired} EXECUTE FUNCTION {function}"
     return Statement(sql, target=f"TRIGGER {name} ON {table}")
 
 

@@ -13,7 +13,7 @@ from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
 from devmentor_models.projects import queries
-from devmentor_models.projects.enums import ActivityAction, CollaboratorRole
+from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Project, ProjectCollaborator
 from devmentor_models.projects.results import SharedProject
 from devmentor_models.projects.shared import ProjectsRepository
@@ -45,8 +45,6 @@ class CollaboratorRepository(ProjectsRepository):
         ).returning(ProjectCollaborator)
         found = self._execute(upsert.execution_options(populate_existing=True))
         collaborator: ProjectCollaborator = found.scalar_one()
-        self._trace(ActivityAction.COLLABORATOR_ADDED, collaborator)
-        self._flush()
         return collaborator
 
     def change_role(self, project_id: UUID, member_id: UUID, role: CollaboratorRole) -> ProjectCollaborator:
@@ -57,13 +55,7 @@ class CollaboratorRepository(ProjectsRepository):
             InvalidValue: ``role`` is no role.
         """
         collaborator = self._collaborator(project_id, member_id)
-        return self._change(
-            collaborator,
-            project_id,
-            {"role": role},
-            action=ActivityAction.ROLE_CHANGED,
-            details={"member_id": str(member_id), "role": str(role)},
-        )
+        return self._change(collaborator, {"role": role})
 
     def remove(self, project_id: UUID, member_id: UUID) -> None:
         """Shut a collaborator out of a project.
@@ -72,7 +64,6 @@ class CollaboratorRepository(ProjectsRepository):
             NotFound: The user is no collaborator of the project.
         """
         collaborator = self._collaborator(project_id, member_id)
-        self._trace(ActivityAction.COLLABORATOR_REMOVED, collaborator)
         self.session.delete(collaborator)
         self._flush()
 
@@ -110,7 +101,3 @@ class CollaboratorRepository(ProjectsRepository):
     def _collaborator(self, project_id: UUID, member_id: UUID) -> ProjectCollaborator:
         parameters = {"user_id": self.user_id, "project_id": project_id, "member_id": member_id}
         return self._get(queries.COLLABORATOR, parameters, entity="collaborator", key=member_id)
-
-    def _trace(self, action: ActivityAction, collaborator: ProjectCollaborator) -> None:
-        details = {"member_id": str(collaborator.member_id), "role": collaborator.role.value}
-        self._record(action, collaborator, collaborator.project_id, details)

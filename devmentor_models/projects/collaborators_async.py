@@ -12,7 +12,7 @@ from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
 from devmentor_models.projects import queries
-from devmentor_models.projects.enums import ActivityAction, CollaboratorRole
+from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Project, ProjectCollaborator
 from devmentor_models.projects.results import SharedProject
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
@@ -44,8 +44,6 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
         ).returning(ProjectCollaborator)
         found = await self._execute(upsert.execution_options(populate_existing=True))
         collaborator: ProjectCollaborator = found.scalar_one()
-        self._trace(ActivityAction.COLLABORATOR_ADDED, collaborator)
-        await self._flush()
         return collaborator
 
     async def change_role(
@@ -58,13 +56,7 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
             InvalidValue: ``role`` is no role.
         """
         collaborator = await self._collaborator(project_id, member_id)
-        return await self._change(
-            collaborator,
-            project_id,
-            {"role": role},
-            action=ActivityAction.ROLE_CHANGED,
-            details={"member_id": str(member_id), "role": str(role)},
-        )
+        return await self._change(collaborator, {"role": role})
 
     async def remove(self, project_id: UUID, member_id: UUID) -> None:
         """Shut a collaborator out of a project.
@@ -73,7 +65,6 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
             NotFound: The user is no collaborator of the project.
         """
         collaborator = await self._collaborator(project_id, member_id)
-        self._trace(ActivityAction.COLLABORATOR_REMOVED, collaborator)
         await self.session.delete(collaborator)
         await self._flush()
 
@@ -111,7 +102,3 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
     async def _collaborator(self, project_id: UUID, member_id: UUID) -> ProjectCollaborator:
         parameters = {"user_id": self.user_id, "project_id": project_id, "member_id": member_id}
         return await self._get(queries.COLLABORATOR, parameters, entity="collaborator", key=member_id)
-
-    def _trace(self, action: ActivityAction, collaborator: ProjectCollaborator) -> None:
-        details = {"member_id": str(collaborator.member_id), "role": collaborator.role.value}
-        self._record(action, collaborator, collaborator.project_id, details)

@@ -14,7 +14,7 @@ from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import EpicChanges
-from devmentor_models.projects.enums import ActivityAction, EpicStatus
+from devmentor_models.projects.enums import EpicStatus
 from devmentor_models.projects.models import Epic
 from devmentor_models.projects.shared import ProjectsRepository
 from devmentor_models.projects.values import built, check_names
@@ -43,7 +43,6 @@ class EpicRepository(ProjectsRepository):
         last = select(func.coalesce(func.max(Epic.position), 0) + 1)
         last = last.where(Epic.user_id == self.user_id, Epic.project_id == project_id)
         epic.position = (self._execute(last)).scalar_one()
-        self._record(ActivityAction.CREATED, epic, project_id)
         return self._add(epic)
 
     def get(self, epic_id: UUID) -> Epic:
@@ -86,7 +85,7 @@ class EpicRepository(ProjectsRepository):
         """
         check_names(changes, EpicChanges)
         epic = self.get(epic_id)
-        return self._change(epic, epic.project_id, changes, version=version)
+        return self._change(epic, changes, version=version)
 
     def reorder(self, project_id: UUID, epic_ids: Sequence[UUID]) -> Sequence[Epic]:
         """Put a project's epics in the given order, and return them in it.
@@ -105,12 +104,9 @@ class EpicRepository(ProjectsRepository):
         epics = {epic.id: epic for epic in self._all(statement, parameters)}
         if len(epic_ids) != len(epics) or set(epic_ids) != set(epics):
             raise InvalidValue("epic_ids", "must name every epic of the project once")
-        for position, epic_id in enumerate(epic_ids, 1):
-            epics[epic_id].position = float(position)
-        if epic_ids:
-            self._record(ActivityAction.REORDERED, epics[epic_ids[0]], project_id, {"epics": len(epics)})
-        self._flush()
-        return [epics[epic_id] for epic_id in epic_ids]
+        ordered = [epics[epic_id] for epic_id in epic_ids]
+        self._number(ordered)
+        return ordered
 
     def soft_delete(self, epic_id: UUID) -> Epic:
         """Hide an epic and its tasks (S3).
@@ -120,7 +116,7 @@ class EpicRepository(ProjectsRepository):
         """
         epic = self.get(epic_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return self._change(epic, epic.project_id, values, action=ActivityAction.DELETED)
+        return self._change(epic, values)
 
     def restore(self, epic_id: UUID) -> Epic:
         """Bring a deleted epic back, with exactly the tasks that went with it (S3).
@@ -129,4 +125,4 @@ class EpicRepository(ProjectsRepository):
             NotFound: The user has no such deleted epic, or its project is deleted.
         """
         epic = self._own(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
-        return self._change(epic, epic.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return self._change(epic, {"deleted_at": None})

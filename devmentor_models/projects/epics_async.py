@@ -13,7 +13,7 @@ from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import EpicChanges
-from devmentor_models.projects.enums import ActivityAction, EpicStatus
+from devmentor_models.projects.enums import EpicStatus
 from devmentor_models.projects.models import Epic
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.values import built, check_names
@@ -42,7 +42,6 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         last = select(func.coalesce(func.max(Epic.position), 0) + 1)
         last = last.where(Epic.user_id == self.user_id, Epic.project_id == project_id)
         epic.position = (await self._execute(last)).scalar_one()
-        self._record(ActivityAction.CREATED, epic, project_id)
         return await self._add(epic)
 
     async def get(self, epic_id: UUID) -> Epic:
@@ -87,7 +86,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         """
         check_names(changes, EpicChanges)
         epic = await self.get(epic_id)
-        return await self._change(epic, epic.project_id, changes, version=version)
+        return await self._change(epic, changes, version=version)
 
     async def reorder(self, project_id: UUID, epic_ids: Sequence[UUID]) -> Sequence[Epic]:
         """Put a project's epics in the given order, and return them in it.
@@ -106,12 +105,9 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         epics = {epic.id: epic for epic in await self._all(statement, parameters)}
         if len(epic_ids) != len(epics) or set(epic_ids) != set(epics):
             raise InvalidValue("epic_ids", "must name every epic of the project once")
-        for position, epic_id in enumerate(epic_ids, 1):
-            epics[epic_id].position = float(position)
-        if epic_ids:
-            self._record(ActivityAction.REORDERED, epics[epic_ids[0]], project_id, {"epics": len(epics)})
-        await self._flush()
-        return [epics[epic_id] for epic_id in epic_ids]
+        ordered = [epics[epic_id] for epic_id in epic_ids]
+        await self._number(ordered)
+        return ordered
 
     async def soft_delete(self, epic_id: UUID) -> Epic:
         """Hide an epic and its tasks (S3).
@@ -121,7 +117,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         """
         epic = await self.get(epic_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return await self._change(epic, epic.project_id, values, action=ActivityAction.DELETED)
+        return await self._change(epic, values)
 
     async def restore(self, epic_id: UUID) -> Epic:
         """Bring a deleted epic back, with exactly the tasks that went with it (S3).
@@ -130,4 +126,4 @@ class AsyncEpicRepository(AsyncProjectsRepository):
             NotFound: The user has no such deleted epic, or its project is deleted.
         """
         epic = await self._own(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
-        return await self._change(epic, epic.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return await self._change(epic, {"deleted_at": None})

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
-from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import ProjectFile, ProjectFileVersion, StorageOrphan
 from devmentor_models.projects.results import StorageKey
 from devmentor_models.projects.shared import ProjectsRepository
@@ -39,7 +38,6 @@ class FileRepository(ProjectsRepository):
         values = {"project_id": project_id, "path": path, "media_type": media_type}
         file = built(ProjectFile, {"user_id": self.user_id, **values})
         self._require_project(project_id)
-        self._record(ActivityAction.CREATED, file, project_id)
         return self._add(file)
 
     def get(self, file_id: UUID) -> ProjectFile:
@@ -94,13 +92,11 @@ class FileRepository(ProjectsRepository):
         if known is not None:
             if (known.storage_bucket, known.storage_key) != (storage_bucket, storage_key):
                 self._add_orphan(storage_bucket, storage_key)
-            self._change(file, file.project_id, {"current_version": known.number})
+            self._change(file, {"current_version": known.number})
             return known
         version.project_id, version.file_id = file.project_id, file.id
         version.number = file.latest_version + 1
         file.latest_version = file.current_version = version.number
-        details = {"number": version.number, "size_bytes": size_bytes}
-        self._record(ActivityAction.VERSION_ADDED, file, file.project_id, details)
         return self._add(version)
 
     def current_version(self, file_id: UUID) -> ProjectFileVersion:
@@ -142,7 +138,7 @@ class FileRepository(ProjectsRepository):
         """
         file = self.get(file_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return self._change(file, file.project_id, values, action=ActivityAction.DELETED)
+        return self._change(file, values)
 
     def restore(self, file_id: UUID) -> ProjectFile:
         """Bring a deleted file back (S3).
@@ -152,7 +148,7 @@ class FileRepository(ProjectsRepository):
             UniqueViolation: Another file has taken its path.
         """
         file = self._own(queries.DELETED_FILE_BY_ID, file_id, "deleted file")
-        return self._change(file, file.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return self._change(file, {"deleted_at": None})
 
     def purge(self, file_id: UUID) -> None:
         """Delete a file and its versions for good, live or soft-deleted (S3).
@@ -163,7 +159,6 @@ class FileRepository(ProjectsRepository):
             NotFound: The user has no such file.
         """
         file = self._own(queries.ANY_FILE_BY_ID, file_id, "file")
-        self._record(ActivityAction.PURGED, file, file.project_id, {"path": file.path})
         self.session.delete(file)
         self._flush()
 

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
-from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import ProjectFile, ProjectFileVersion, StorageOrphan
 from devmentor_models.projects.results import StorageKey
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
@@ -38,7 +37,6 @@ class AsyncFileRepository(AsyncProjectsRepository):
         values = {"project_id": project_id, "path": path, "media_type": media_type}
         file = built(ProjectFile, {"user_id": self.user_id, **values})
         await self._require_project(project_id)
-        self._record(ActivityAction.CREATED, file, project_id)
         return await self._add(file)
 
     async def get(self, file_id: UUID) -> ProjectFile:
@@ -93,13 +91,11 @@ class AsyncFileRepository(AsyncProjectsRepository):
         if known is not None:
             if (known.storage_bucket, known.storage_key) != (storage_bucket, storage_key):
                 await self._add_orphan(storage_bucket, storage_key)
-            await self._change(file, file.project_id, {"current_version": known.number})
+            await self._change(file, {"current_version": known.number})
             return known
         version.project_id, version.file_id = file.project_id, file.id
         version.number = file.latest_version + 1
         file.latest_version = file.current_version = version.number
-        details = {"number": version.number, "size_bytes": size_bytes}
-        self._record(ActivityAction.VERSION_ADDED, file, file.project_id, details)
         return await self._add(version)
 
     async def current_version(self, file_id: UUID) -> ProjectFileVersion:
@@ -141,7 +137,7 @@ class AsyncFileRepository(AsyncProjectsRepository):
         """
         file = await self.get(file_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return await self._change(file, file.project_id, values, action=ActivityAction.DELETED)
+        return await self._change(file, values)
 
     async def restore(self, file_id: UUID) -> ProjectFile:
         """Bring a deleted file back (S3).
@@ -151,7 +147,7 @@ class AsyncFileRepository(AsyncProjectsRepository):
             UniqueViolation: Another file has taken its path.
         """
         file = await self._own(queries.DELETED_FILE_BY_ID, file_id, "deleted file")
-        return await self._change(file, file.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return await self._change(file, {"deleted_at": None})
 
     async def purge(self, file_id: UUID) -> None:
         """Delete a file and its versions for good, live or soft-deleted (S3).
@@ -162,7 +158,6 @@ class AsyncFileRepository(AsyncProjectsRepository):
             NotFound: The user has no such file.
         """
         file = await self._own(queries.ANY_FILE_BY_ID, file_id, "file")
-        self._record(ActivityAction.PURGED, file, file.project_id, {"path": file.path})
         await self.session.delete(file)
         await self._flush()
 

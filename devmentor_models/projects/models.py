@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -296,6 +296,12 @@ class Activity(PartitionedRecord):
         Index("ix_activity_user_id", "user_id", "created_at", "id"),
         Index("ix_activity_project_id", "user_id", "project_id", "created_at", "id"),
         Index("ix_activity_actor_id", "actor_id", "created_at", "id"),
+        Index(
+            "ix_activity_mentions",
+            "mentions",
+            postgresql_using="gin",
+            postgresql_where=text("mentions IS NOT NULL"),
+        ),
         {
             "schema": SCHEMA,
             "comment": "What happened in projects, append-only, partitioned by month",
@@ -327,6 +333,9 @@ class Activity(PartitionedRecord):
     entity_id: Mapped[UUID] = mapped_column(comment="Key of the row that it was done to; it may be gone")
     details: Mapped[dict[str, Any]] = mapped_column(
         Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What else is worth knowing"
+    )
+    mentions: Mapped[list[UUID] | None] = mapped_column(
+        ARRAY(Uuid()), comment="Users whose ids the details hold; NULL: none"
     )
 
 

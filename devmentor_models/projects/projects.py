@@ -17,7 +17,7 @@ from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import ProjectChanges, ProjectOptions
-from devmentor_models.projects.enums import ActivityAction, ProjectStatus
+from devmentor_models.projects.enums import ProjectStatus
 from devmentor_models.projects.models import CreditEntry, Epic, Project, Task
 from devmentor_models.projects.plans import Plan, TaskPlan
 from devmentor_models.projects.results import PlannedProject, RankedProject
@@ -163,7 +163,7 @@ class ProjectRepository(ProjectsRepository):
         if "slug" in changes:
             check_slug(changes["slug"])
         project = self.get(project_id)
-        return self._change(project, project.id, changes, version=version)
+        return self._change(project, changes, version=version)
 
     def archive(self, project_id: UUID) -> Project:
         """Archive a project; nothing happens when it is archived already.
@@ -173,7 +173,7 @@ class ProjectRepository(ProjectsRepository):
         """
         project = self.get(project_id)
         values = {"status": ProjectStatus.ARCHIVED}
-        return self._change(project, project.id, values, action=ActivityAction.ARCHIVED)
+        return self._change(project, values)
 
     def unarchive(self, project_id: UUID) -> Project:
         """Make an archived project active again.
@@ -183,7 +183,7 @@ class ProjectRepository(ProjectsRepository):
         """
         project = self.get(project_id)
         values = {"status": ProjectStatus.ACTIVE}
-        return self._change(project, project.id, values, action=ActivityAction.UNARCHIVED)
+        return self._change(project, values)
 
     def soft_delete(self, project_id: UUID) -> Project:
         """Hide a project and everything in it; its slug and dates become free (S3).
@@ -193,7 +193,7 @@ class ProjectRepository(ProjectsRepository):
         """
         project = self.get(project_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return self._change(project, project.id, values, action=ActivityAction.DELETED)
+        return self._change(project, values)
 
     def restore(self, project_id: UUID) -> Project:
         """Bring a deleted project back, with exactly what went with it (S3).
@@ -204,7 +204,7 @@ class ProjectRepository(ProjectsRepository):
             ExclusionViolation: Another project has taken its dates.
         """
         project = self._own(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
-        return self._change(project, project.id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return self._change(project, {"deleted_at": None})
 
     def spend_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
@@ -223,14 +223,14 @@ class ProjectRepository(ProjectsRepository):
             InvalidValue: ``amount`` is no positive whole number, or the key was used for another change.
         """
         whole_number("amount", amount, at_least=1)
-        return self._move(ActivityAction.CREDITS_SPENT, project_id, -amount, reason, idempotency_key)
+        return self._move(project_id, -amount, reason, idempotency_key)
 
     def grant_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
     ) -> CreditEntry:
         """Add credits to a project; arguments and errors as for `spend_credits` (S8)."""
         whole_number("amount", amount, at_least=1)
-        return self._move(ActivityAction.CREDITS_GRANTED, project_id, amount, reason, idempotency_key)
+        return self._move(project_id, amount, reason, idempotency_key)
 
     def credit_history(
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
@@ -296,7 +296,6 @@ class ProjectRepository(ProjectsRepository):
             project = self._insert_with_slug(Project, values, slug_of(name))
         else:
             project = self._add(Project(slug=check_slug(slug), **values))
-        self._record(ActivityAction.CREATED, project, project.id)
         if project.credits:
             self.session.add(
                 CreditEntry(
@@ -325,9 +324,7 @@ class ProjectRepository(ProjectsRepository):
         ]
         return epics, tasks
 
-    def _move(
-        self, action: ActivityAction, project_id: UUID, change: int, reason: str, key: str | None
-    ) -> CreditEntry:
+    def _move(self, project_id: UUID, change: int, reason: str, key: str | None) -> CreditEntry:
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
@@ -344,11 +341,7 @@ class ProjectRepository(ProjectsRepository):
                 "change": change,
                 "for_what": reason,
                 "key": key,
-                "kind_of_change": action,
-                "actor": self.actor.user_id,
                 "entry": uuid7(),
-                "activity": uuid7(),
-                "at": datetime.now(UTC),
             },
         )
         entry: CreditEntry | None = found.scalar_one_or_none()

@@ -16,7 +16,7 @@ from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import ProjectChanges, ProjectOptions
-from devmentor_models.projects.enums import ActivityAction, ProjectStatus
+from devmentor_models.projects.enums import ProjectStatus
 from devmentor_models.projects.models import CreditEntry, Epic, Project, Task
 from devmentor_models.projects.plans import Plan, TaskPlan
 from devmentor_models.projects.results import PlannedProject, RankedProject
@@ -164,7 +164,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         if "slug" in changes:
             check_slug(changes["slug"])
         project = await self.get(project_id)
-        return await self._change(project, project.id, changes, version=version)
+        return await self._change(project, changes, version=version)
 
     async def archive(self, project_id: UUID) -> Project:
         """Archive a project; nothing happens when it is archived already.
@@ -174,7 +174,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         """
         project = await self.get(project_id)
         values = {"status": ProjectStatus.ARCHIVED}
-        return await self._change(project, project.id, values, action=ActivityAction.ARCHIVED)
+        return await self._change(project, values)
 
     async def unarchive(self, project_id: UUID) -> Project:
         """Make an archived project active again.
@@ -184,7 +184,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         """
         project = await self.get(project_id)
         values = {"status": ProjectStatus.ACTIVE}
-        return await self._change(project, project.id, values, action=ActivityAction.UNARCHIVED)
+        return await self._change(project, values)
 
     async def soft_delete(self, project_id: UUID) -> Project:
         """Hide a project and everything in it; its slug and dates become free (S3).
@@ -194,7 +194,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         """
         project = await self.get(project_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return await self._change(project, project.id, values, action=ActivityAction.DELETED)
+        return await self._change(project, values)
 
     async def restore(self, project_id: UUID) -> Project:
         """Bring a deleted project back, with exactly what went with it (S3).
@@ -205,7 +205,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             ExclusionViolation: Another project has taken its dates.
         """
         project = await self._own(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
-        return await self._change(project, project.id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return await self._change(project, {"deleted_at": None})
 
     async def spend_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
@@ -224,14 +224,14 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             InvalidValue: ``amount`` is no positive whole number, or the key was used for another change.
         """
         whole_number("amount", amount, at_least=1)
-        return await self._move(ActivityAction.CREDITS_SPENT, project_id, -amount, reason, idempotency_key)
+        return await self._move(project_id, -amount, reason, idempotency_key)
 
     async def grant_credits(
         self, project_id: UUID, amount: int, *, reason: str, idempotency_key: str | None = None
     ) -> CreditEntry:
         """Add credits to a project; arguments and errors as for `spend_credits` (S8)."""
         whole_number("amount", amount, at_least=1)
-        return await self._move(ActivityAction.CREDITS_GRANTED, project_id, amount, reason, idempotency_key)
+        return await self._move(project_id, amount, reason, idempotency_key)
 
     async def credit_history(
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
@@ -297,7 +297,6 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             project = await self._insert_with_slug(Project, values, slug_of(name))
         else:
             project = await self._add(Project(slug=check_slug(slug), **values))
-        self._record(ActivityAction.CREATED, project, project.id)
         if project.credits:
             self.session.add(
                 CreditEntry(
@@ -326,9 +325,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         ]
         return epics, tasks
 
-    async def _move(
-        self, action: ActivityAction, project_id: UUID, change: int, reason: str, key: str | None
-    ) -> CreditEntry:
+    async def _move(self, project_id: UUID, change: int, reason: str, key: str | None) -> CreditEntry:
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
@@ -345,11 +342,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
                 "change": change,
                 "for_what": reason,
                 "key": key,
-                "kind_of_change": action,
-                "actor": self.actor.user_id,
                 "entry": uuid7(),
-                "activity": uuid7(),
-                "at": datetime.now(UTC),
             },
         )
         entry: CreditEntry | None = found.scalar_one_or_none()

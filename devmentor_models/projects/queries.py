@@ -11,23 +11,25 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BindParameter,
     ColumnElement,
+    Double,
     Integer,
     Interval,
     Select,
+    Uuid,
     and_,
     bindparam,
     cast,
     exists,
     func,
-    literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.selectable import ExecutableReturnsRows
+from sqlalchemy.sql.selectable import ExecutableReturnsRows, TypedReturnsRows
 
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.projects.models import (
@@ -149,17 +151,36 @@ ENTRY_BY_KEY = select(CreditEntry).where(
 )
 
 
+@cache
+def place(model: type[Epic | Task]) -> TypedReturnsRows[Any]:
+    """Return one statement that gives rows new positions, unless they have another version by now."""
+    given = func.unnest(
+        bindparam("ids", type_=ARRAY(Uuid())),
+        bindparam("positions", type_=ARRAY(Double())),
+        bindparam("versions", type_=ARRAY(Integer())),
+    ).table_valued("id", "position", "version", name="given").render_derived()
+    return (
+        update(model)
+        .where(
+            model.user_id == bindparam("tenant"),
+            model.id == given.c.id,
+            model.version == given.c.version,
+        )
+        .values(position=given.c.position)
+        .returning(model)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+
+
 def _credit_change() -> ExecutableReturnsRows:
-    """Return one statement that changes the balance, writes the ledger and records the activity.
+    """Return one statement that changes the balance and writes the ledger.
 
     The condition stands in the UPDATE: PostgreSQL checks it again on the row that a concurrent spend left
     behind, so credits cannot be spent twice (trap 14).
     """
     # Tables rather than classes: the ORM takes the parameters of its own INSERT for rows.
     tables = Base.metadata.tables
-    projects, ledger, history = (
-        tables[f"projects.{name}"] for name in ("projects", "credit_entries", "activity")
-    )
+    projects, ledger = tables["projects.projects"], tables["projects.credit_entries"]
     # No parameter is named like a column: SQLAlchemy would assign it in the UPDATE.
     change = bindparam("change", type_=Integer)
     changed = (
@@ -174,18 +195,6 @@ def _credit_change() -> ExecutableReturnsRows:
         .returning(projects.c.user_id, projects.c.id, projects.c.credits)
         .cte("changed")
     )
-    event = {
-        "id": bindparam("activity", type_=history.c.id.type),
-        # The client's clock, as in every other line: now() is the start of the transaction.
-        "created_at": bindparam("at", type_=history.c.created_at.type),
-        "user_id": changed.c.user_id,
-        "project_id": changed.c.id,
-        "actor_id": bindparam("actor", type_=history.c.actor_id.type),
-        "action": bindparam("kind_of_change", type_=history.c.action.type),
-        "entity_table": literal("projects.projects"),
-        "entity_id": changed.c.id,
-        "details": func.jsonb_build_object("amount", change, "balance", changed.c.credits),
-    }
     entry = {
         "id": bindparam("entry", type_=ledger.c.id.type),
         "user_id": changed.c.user_id,
@@ -195,11 +204,8 @@ def _credit_change() -> ExecutableReturnsRows:
         "reason": bindparam("for_what", type_=ledger.c.reason.type),
         "idempotency_key": bindparam("key", type_=ledger.c.idempotency_key.type),
     }
-    recorded = history.insert().from_select([*event], select(*event.values()), include_defaults=False)
     written = ledger.insert().from_select([*entry], select(*entry.values()), include_defaults=False)
-    return select(CreditEntry).from_statement(
-        written.add_cte(changed, recorded.cte("recorded")).returning(*ledger.c)
-    )
+    return select(CreditEntry).from_statement(written.add_cte(changed).returning(*ledger.c))
 
 
 CHANGE_CREDITS = _credit_change()

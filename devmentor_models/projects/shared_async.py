@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,8 +15,7 @@ from devmentor_models.kit.base import LIVE, MutableRecord
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.kit.session import translated
 from devmentor_models.projects import queries
-from devmentor_models.projects.enums import ActivityAction
-from devmentor_models.projects.models import Activity, Project, ProjectTemplate
+from devmentor_models.projects.models import Epic, Project, ProjectTemplate, Task
 from devmentor_models.projects.slugs import next_slug
 from devmentor_models.projects.values import change, check_values
 
@@ -28,23 +27,7 @@ SLUG_ATTEMPTS = 25
 
 
 class AsyncProjectsRepository(AsyncRepository):
-    """Base of the schema's repositories: the tenant is the acting user, and changes leave a trace."""
-
-    def _record(
-        self, action: ActivityAction, entity: Any, project_id: UUID, details: Mapping[str, Any] | None = None
-    ) -> None:
-        """Add one line to the project's history; the next flush writes it."""
-        self.session.add(
-            Activity(
-                user_id=self.user_id,
-                project_id=project_id,
-                actor_id=self.actor.user_id,
-                action=action,
-                entity_table=entity.__table__.fullname,
-                entity_id=entity.id,
-                details=dict(details or {}),
-            )
-        )
+    """Base of the schema's repositories: the tenant is the acting user. Triggers keep the history."""
 
     async def _own(self, statement: Select[M], key: UUID, entity: str) -> M:
         """Return a row of the tenant by its key."""
@@ -61,17 +44,8 @@ class AsyncProjectsRepository(AsyncRepository):
         if found.scalar_one_or_none() is None:
             raise NotFound("project", project_id)
 
-    async def _change(
-        self,
-        entity: M,
-        project_id: UUID,
-        values: Mapping[str, Any],
-        *,
-        action: ActivityAction = ActivityAction.UPDATED,
-        version: int | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> M:
-        """Assign values, write them and record the fact; nothing happens when nothing differs.
+    async def _change(self, entity: M, values: Mapping[str, Any], *, version: int | None = None) -> M:
+        """Assign values and write them; nothing happens when nothing differs.
 
         Raises:
             InvalidValue: A value does not fit; nothing was changed.
@@ -79,11 +53,31 @@ class AsyncProjectsRepository(AsyncRepository):
         """
         if version is not None and entity.version != version:
             raise VersionConflict
-        changed = change(entity, values)
-        if changed:
-            self._record(action, entity, project_id, {"fields": changed} if details is None else details)
+        if change(entity, values):
             await self._flush()
         return entity
+
+    async def _number(self, rows: Sequence[Epic] | Sequence[Task]) -> None:
+        """Give rows of one list the positions 1, 2, 3 …, in one statement: one line in the history.
+
+        Raises:
+            VersionConflict: Somebody else changed one of them.
+        """
+        moved = [
+            (row.id, float(place), row.version) for place, row in enumerate(rows, 1) if row.position != place
+        ]
+        if not moved:
+            return
+        ids, positions, versions = zip(*moved, strict=True)
+        parameters = {
+            "tenant": self.user_id,
+            "ids": list(ids),
+            "positions": list(positions),
+            "versions": list(versions),
+        }
+        found = await self._all(queries.place(type(rows[0])), parameters)
+        if len(found) != len(moved):
+            raise VersionConflict
 
     async def _insert_with_slug(self, model: type[S], values: Mapping[str, Any], base: str) -> S:
         """Insert a row with ``base`` as its slug, or ``base-2`` … while that is taken.

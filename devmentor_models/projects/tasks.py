@@ -14,7 +14,7 @@ from devmentor_models.errors import InvalidValue, NotFound
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import TaskChanges
-from devmentor_models.projects.enums import ActivityAction, TaskKind, TaskPriority, TaskStatus
+from devmentor_models.projects.enums import TaskKind, TaskPriority, TaskStatus
 from devmentor_models.projects.models import Epic, Task
 from devmentor_models.projects.shared import ProjectsRepository
 from devmentor_models.projects.values import built, check_names
@@ -73,7 +73,6 @@ class TaskRepository(ProjectsRepository):
             *self._list_of(project_id, epic_id)
         )
         task.position = (self._execute(last)).scalar_one()
-        self._record(ActivityAction.CREATED, task, project_id)
         return self._add(task)
 
     def get(self, task_id: UUID) -> Task:
@@ -136,7 +135,7 @@ class TaskRepository(ProjectsRepository):
         values: dict[str, Any] = dict(changes)
         if "status" in changes:
             values |= _status(task, changes["status"])
-        return self._change(task, task.project_id, values, version=version)
+        return self._change(task, values, version=version)
 
     def move(self, task_id: UUID, *, epic_id: UUID | None, after: UUID | None = None) -> Task:
         """Move a task to an epic of its project, and to a place in it.
@@ -159,8 +158,7 @@ class TaskRepository(ProjectsRepository):
             self._renumber(task, epic_id)
             position = self._place(task, epic_id, after)
         values = {"epic_id": epic_id, "position": position}
-        details = {"epic_id": str(epic_id) if epic_id else None}
-        return self._change(task, task.project_id, values, action=ActivityAction.MOVED, details=details)
+        return self._change(task, values)
 
     def assign(self, task_id: UUID, assignee_id: UUID | None) -> Task:
         """Give a task to a user, or to nobody.
@@ -170,14 +168,7 @@ class TaskRepository(ProjectsRepository):
             ForeignKeyViolation: There is no such assignee.
         """
         task = self.get(task_id)
-        details = {"assignee_id": str(assignee_id) if assignee_id else None}
-        return self._change(
-            task,
-            task.project_id,
-            {"assignee_id": assignee_id},
-            action=ActivityAction.ASSIGNED,
-            details=details,
-        )
+        return self._change(task, {"assignee_id": assignee_id})
 
     def complete(self, task_id: UUID) -> Task:
         """Mark a task as done; nothing happens when it is done already.
@@ -187,7 +178,7 @@ class TaskRepository(ProjectsRepository):
         """
         task = self.get(task_id)
         values = _status(task, TaskStatus.DONE)
-        return self._change(task, task.project_id, values, action=ActivityAction.COMPLETED)
+        return self._change(task, values)
 
     def reopen(self, task_id: UUID) -> Task:
         """Mark a task that was done as still to do; nothing happens when it is open.
@@ -197,7 +188,7 @@ class TaskRepository(ProjectsRepository):
         """
         task = self.get(task_id)
         values = _status(task, TaskStatus.TODO) if task.status is TaskStatus.DONE else {}
-        return self._change(task, task.project_id, values, action=ActivityAction.REOPENED)
+        return self._change(task, values)
 
     def soft_delete(self, task_id: UUID) -> Task:
         """Hide a task (S3).
@@ -207,7 +198,7 @@ class TaskRepository(ProjectsRepository):
         """
         task = self.get(task_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return self._change(task, task.project_id, values, action=ActivityAction.DELETED)
+        return self._change(task, values)
 
     def restore(self, task_id: UUID) -> Task:
         """Bring a deleted task back (S3).
@@ -216,7 +207,7 @@ class TaskRepository(ProjectsRepository):
             NotFound: The user has no such deleted task, or its epic or project is deleted.
         """
         task = self._own(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
-        return self._change(task, task.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return self._change(task, {"deleted_at": None})
 
     def assigned_to_team(
         self,
@@ -279,9 +270,7 @@ class TaskRepository(ProjectsRepository):
             .order_by(Task.position, Task.id)
             .execution_options(populate_existing=True)
         )
-        for position, sibling in enumerate(self._all(siblings), 1):
-            sibling.position = float(position)
-        self._flush()
+        self._number(self._all(siblings))
 
 
 def _status(task: Task, status: TaskStatus) -> dict[str, Any]:

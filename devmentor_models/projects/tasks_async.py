@@ -13,7 +13,7 @@ from devmentor_models.errors import InvalidValue, NotFound
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
 from devmentor_models.projects.changes import TaskChanges
-from devmentor_models.projects.enums import ActivityAction, TaskKind, TaskPriority, TaskStatus
+from devmentor_models.projects.enums import TaskKind, TaskPriority, TaskStatus
 from devmentor_models.projects.models import Epic, Task
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
 from devmentor_models.projects.values import built, check_names
@@ -72,7 +72,6 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             *self._list_of(project_id, epic_id)
         )
         task.position = (await self._execute(last)).scalar_one()
-        self._record(ActivityAction.CREATED, task, project_id)
         return await self._add(task)
 
     async def get(self, task_id: UUID) -> Task:
@@ -137,7 +136,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         values: dict[str, Any] = dict(changes)
         if "status" in changes:
             values |= _status(task, changes["status"])
-        return await self._change(task, task.project_id, values, version=version)
+        return await self._change(task, values, version=version)
 
     async def move(self, task_id: UUID, *, epic_id: UUID | None, after: UUID | None = None) -> Task:
         """Move a task to an epic of its project, and to a place in it.
@@ -160,8 +159,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             await self._renumber(task, epic_id)
             position = await self._place(task, epic_id, after)
         values = {"epic_id": epic_id, "position": position}
-        details = {"epic_id": str(epic_id) if epic_id else None}
-        return await self._change(task, task.project_id, values, action=ActivityAction.MOVED, details=details)
+        return await self._change(task, values)
 
     async def assign(self, task_id: UUID, assignee_id: UUID | None) -> Task:
         """Give a task to a user, or to nobody.
@@ -171,14 +169,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             ForeignKeyViolation: There is no such assignee.
         """
         task = await self.get(task_id)
-        details = {"assignee_id": str(assignee_id) if assignee_id else None}
-        return await self._change(
-            task,
-            task.project_id,
-            {"assignee_id": assignee_id},
-            action=ActivityAction.ASSIGNED,
-            details=details,
-        )
+        return await self._change(task, {"assignee_id": assignee_id})
 
     async def complete(self, task_id: UUID) -> Task:
         """Mark a task as done; nothing happens when it is done already.
@@ -188,7 +179,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         """
         task = await self.get(task_id)
         values = _status(task, TaskStatus.DONE)
-        return await self._change(task, task.project_id, values, action=ActivityAction.COMPLETED)
+        return await self._change(task, values)
 
     async def reopen(self, task_id: UUID) -> Task:
         """Mark a task that was done as still to do; nothing happens when it is open.
@@ -198,7 +189,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         """
         task = await self.get(task_id)
         values = _status(task, TaskStatus.TODO) if task.status is TaskStatus.DONE else {}
-        return await self._change(task, task.project_id, values, action=ActivityAction.REOPENED)
+        return await self._change(task, values)
 
     async def soft_delete(self, task_id: UUID) -> Task:
         """Hide a task (S3).
@@ -208,7 +199,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         """
         task = await self.get(task_id)
         values = {"deleted_at": datetime.now(UTC)}
-        return await self._change(task, task.project_id, values, action=ActivityAction.DELETED)
+        return await self._change(task, values)
 
     async def restore(self, task_id: UUID) -> Task:
         """Bring a deleted task back (S3).
@@ -217,7 +208,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             NotFound: The user has no such deleted task, or its epic or project is deleted.
         """
         task = await self._own(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
-        return await self._change(task, task.project_id, {"deleted_at": None}, action=ActivityAction.RESTORED)
+        return await self._change(task, {"deleted_at": None})
 
     async def assigned_to_team(
         self,
@@ -280,9 +271,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             .order_by(Task.position, Task.id)
             .execution_options(populate_existing=True)
         )
-        for position, sibling in enumerate(await self._all(siblings), 1):
-            sibling.position = float(position)
-        await self._flush()
+        await self._number(await self._all(siblings))
 
 
 def _status(task: Task, status: TaskStatus) -> dict[str, Any]:

@@ -34,7 +34,8 @@ async def test_a_line_says_who_did_what_from_where(async_database: AsyncDatabase
             user_agent="app",
         )
     async with async_database.begin(Actor.user(user_id)) as tx:
-        lines = {line.event: line for line in (await tx.audit_log.timeline()).items}
+        events = [AuditEvent.LOGOUT, AuditEvent.UPDATE]
+        lines = {line.event: line for line in (await tx.audit_log.timeline(events=events)).items}
     plain, full = lines[AuditEvent.LOGOUT], lines[AuditEvent.UPDATE]
     assert (plain.actor_id, plain.actor_name, plain.request_id) == (user_id, "auth", "r")
     assert (plain.ip_address, plain.user_agent, plain.details) == (ip_address("192.0.2.1"), "cli", {})

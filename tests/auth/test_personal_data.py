@@ -75,6 +75,7 @@ def test_an_export_has_everything_of_the_user_as_json(database: Database) -> Non
         "registered",
         "login",
         "password_reset_requested",
+        "insert",
     }
     (mention,) = export["mentions"]["auth.team_members.member_id"]
     assert (mention["team_id"], mention["role"]) == (str(person.foreign_team), "member")

@@ -34,7 +34,7 @@ def test_add_change_remove(database: Database, owner: UUID, stranger: UUID) -> N
         assert actions == [
             ActivityAction.COLLABORATOR_REMOVED,
             ActivityAction.ROLE_CHANGED,
-            ActivityAction.COLLABORATOR_ADDED,
+            ActivityAction.ROLE_CHANGED,
             ActivityAction.COLLABORATOR_ADDED,
             ActivityAction.CREATED,
         ]

@@ -33,7 +33,7 @@ async def test_add_change_remove(async_database: AsyncDatabase, owner: UUID, str
         assert actions == [
             ActivityAction.COLLABORATOR_REMOVED,
             ActivityAction.ROLE_CHANGED,
-            ActivityAction.COLLABORATOR_ADDED,
+            ActivityAction.ROLE_CHANGED,
             ActivityAction.COLLABORATOR_ADDED,
             ActivityAction.CREATED,
         ]

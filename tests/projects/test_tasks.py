@@ -81,7 +81,7 @@ def test_completing_sets_the_time_and_reopening_clears_it(database: Database, ow
         reviewed = (tx.tasks.update(task.id, status=TaskStatus.REVIEW)).completed_at
         assert reviewed is None
         actions = [entry.action for entry in (tx.activity.timeline(project_id=project.id)).items]
-        assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 1
+        assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 2
 
 
 def test_the_database_ties_status_and_time(database: Database, owner: UUID) -> None:
@@ -187,6 +187,8 @@ def test_epics_are_updated_and_reordered(database: Database, owner: UUID, strang
             with pytest.raises(InvalidValue, match="epic_ids"):
                 tx.epics.reorder(project.id, ids)
         assert [epic.title for epic in (tx.epics.list(project.id)).items] == ["c", "a", "b"]
+        newest = (tx.activity.timeline(project_id=project.id)).items[0]
+        assert (newest.action, newest.details) == (ActivityAction.REORDERED, {"epics": 3})
     with database.begin(Actor.user(stranger)) as tx:
         with pytest.raises(NotFound):
             tx.epics.get(a.id)

@@ -82,7 +82,7 @@ async def test_completing_sets_the_time_and_reopening_clears_it(
         reviewed = (await tx.tasks.update(task.id, status=TaskStatus.REVIEW)).completed_at
         assert reviewed is None
         actions = [entry.action for entry in (await tx.activity.timeline(project_id=project.id)).items]
-        assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 1
+        assert actions.count(ActivityAction.COMPLETED) == actions.count(ActivityAction.REOPENED) == 2
 
 
 async def test_the_database_ties_status_and_time(async_database: AsyncDatabase, owner: UUID) -> None:
@@ -196,6 +196,8 @@ async def test_epics_are_updated_and_reordered(
             with pytest.raises(InvalidValue, match="epic_ids"):
                 await tx.epics.reorder(project.id, ids)
         assert [epic.title for epic in (await tx.epics.list(project.id)).items] == ["c", "a", "b"]
+        newest = (await tx.activity.timeline(project_id=project.id)).items[0]
+        assert (newest.action, newest.details) == (ActivityAction.REORDERED, {"epics": 3})
     async with async_database.begin(Actor.user(stranger)) as tx:
         with pytest.raises(NotFound):
             await tx.epics.get(a.id)
