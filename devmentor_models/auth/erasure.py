@@ -6,18 +6,19 @@ The trails are append-only: only this function, which belongs to the tables' own
 from __future__ import annotations
 
 from devmentor_models.kit.base import Base
-from devmentor_models.kit.objects import declare, function, statement
+from devmentor_models.kit.objects import declare
+from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
 
 # The deletion's own line in the trail proves that the user is gone: reading auth.users alone would not, since
 # row security may hide a user who is there.
 #
 # Ids of users stand in details as JSON strings, so that exchanging the text keeps the JSON whole.
-_ANONYMISE_TRAIL = """
-CREATE FUNCTION auth.anonymise_trail(erased uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET row_security = on AS $fn$
+_ANONYMISE_TRAIL = f"""
+CREATE FUNCTION auth.anonymise_trail(erased uuid) RETURNS void LANGUAGE plpgsql
+{DEFINER} AS $fn$
 BEGIN
-    IF {user_id} IS DISTINCT FROM erased AND {service} IS DISTINCT FROM 'auth' THEN
+    IF devmentor.user_id() IS DISTINCT FROM erased AND devmentor.service() IS DISTINCT FROM 'auth' THEN
         RAISE insufficient_privilege USING
             MESSAGE = 'auth.anonymise_trail: only the user or the auth service may erase a user';
     END IF;
@@ -44,23 +45,17 @@ BEGIN
     WHERE mentions @> ARRAY[erased];
 END
 $fn$
-""".format(
-    user_id="nullif(current_setting('devmentor.user_id', true), '')::uuid",
-    service="nullif(current_setting('devmentor.service', true), '')",
-)
+"""
 
 
 def declare_erasure() -> None:
     """Declare the function, and who may call it."""
     declare(
         Base.metadata,
-        function(
+        *definer_function(
             _ANONYMISE_TRAIL,
             arguments="uuid",
             comment="Takes a user who was just deleted out of the trails that outlive the user's rows",
-        ),
-        statement("REVOKE EXECUTE ON FUNCTION auth.anonymise_trail(uuid) FROM PUBLIC", needs_tables=False),
-        statement(
-            f"GRANT EXECUTE ON FUNCTION auth.anonymise_trail(uuid) TO {Service.AUTH.role}", needs_tables=False
+            to=(Service.AUTH.role,),
         ),
     )

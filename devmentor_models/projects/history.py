@@ -7,16 +7,15 @@ So bulk SQL and psql are recorded as repositories are. One INSERT per statement,
 from __future__ import annotations
 
 from devmentor_models.kit.base import Base
-from devmentor_models.kit.objects import declare, function, statement, trigger
+from devmentor_models.kit.objects import declare, trigger
+from devmentor_models.security.context import DEFINER, definer_function
 
 # The actor is NULL where the user is being erased: nothing may refer to the user any more.
-_HEAD = """
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET row_security = on SET plan_cache_mode = force_generic_plan AS $fn$
+_HEAD = f"""
+LANGUAGE plpgsql {DEFINER} SET plan_cache_mode = force_generic_plan AS $fn$
 DECLARE
     entity CONSTANT text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
-    actor CONSTANT uuid := (
-        SELECT id FROM auth.users WHERE id = nullif(current_setting('devmentor.user_id', true), '')::uuid);
+    actor CONSTANT uuid := (SELECT id FROM auth.users WHERE id = devmentor.user_id());
 BEGIN
 """
 
@@ -189,15 +188,20 @@ def declare_history() -> None:
     """Declare the functions and the triggers that feed ``projects.activity``."""
     declare(
         Base.metadata,
-        function(_RECORD_CREATED, comment="Writes what a statement created to the history of its projects"),
-        function(_RECORD_UPDATED, comment="Writes what a statement changed to the history of its projects"),
-        function(_RECORD_DELETED, comment="Writes what a statement deleted to the history of its projects"),
+        *definer_function(
+            _RECORD_CREATED, comment="Writes what a statement created to the history of projects"
+        ),
+        *definer_function(
+            _RECORD_UPDATED, comment="Writes what a statement changed to the history of projects"
+        ),
+        *definer_function(
+            _RECORD_DELETED, comment="Writes what a statement deleted to the history of projects"
+        ),
     )
     for event, (what, referencing, tables) in _EVENTS.items():
         called = f"projects.record_{what}()"
         declare(
             Base.metadata,
-            statement(f"REVOKE EXECUTE ON FUNCTION {called} FROM PUBLIC", needs_tables=False),
             *(
                 trigger(
                     f"history_{event.lower()}",

@@ -82,6 +82,7 @@ class Project(SoftDeletable, MutableRecord):
             Grant(Service.AUTH, ("SELECT", "INSERT")),
             *(Grant(service, _READ) for service in (Service.MEMORY, Service.LEARNING, Service.AI)),
         ),
+        definer=("SELECT",),
         audited=True,
     )
 
@@ -314,7 +315,7 @@ class Activity(PartitionedRecord):
             Grant(Service.PROJECTS, ("SELECT", "INSERT")),
             *(Grant(service, ("INSERT",)) for service in Service if service is not Service.PROJECTS),
         ),
-        definer=("INSERT",),
+        definer=("SELECT", "INSERT", "UPDATE"),
         append_only=True,
     )
 
@@ -384,6 +385,7 @@ class ProjectFile(SoftDeletable, MutableRecord):
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
         grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ)),
+        definer=("SELECT",),
         audited=True,
     )
 

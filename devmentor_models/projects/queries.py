@@ -154,11 +154,15 @@ ENTRY_BY_KEY = select(CreditEntry).where(
 @cache
 def place(model: type[Epic | Task]) -> TypedReturnsRows[Any]:
     """Return one statement that gives rows new positions, unless they have another version by now."""
-    given = func.unnest(
-        bindparam("ids", type_=ARRAY(Uuid())),
-        bindparam("positions", type_=ARRAY(Double())),
-        bindparam("versions", type_=ARRAY(Integer())),
-    ).table_valued("id", "position", "version", name="given").render_derived()
+    given = (
+        func.unnest(
+            bindparam("ids", type_=ARRAY(Uuid())),
+            bindparam("positions", type_=ARRAY(Double())),
+            bindparam("versions", type_=ARRAY(Integer())),
+        )
+        .table_valued("id", "position", "version", name="given")
+        .render_derived()
+    )
     return (
         update(model)
         .where(

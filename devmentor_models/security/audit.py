@@ -12,7 +12,8 @@ from sqlalchemy import Table
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.encryption import EncryptedText
-from devmentor_models.kit.objects import Statement, declare, function, statement, trigger
+from devmentor_models.kit.objects import Statement, declare, function, trigger
+from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Security
 
 #: Whose ids are kept beside a line that mentions them, so that an erasure finds it.
@@ -39,17 +40,16 @@ $fn$
 # grow with the square of the rows. Generic plans: planning anew would take longer than a single row does.
 # OFFSET 0 keeps PostgreSQL from writing a row as JSON once per use.
 _RECORD_CHANGE = """
-CREATE FUNCTION devmentor.record_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET row_security = on SET plan_cache_mode = force_generic_plan AS $fn$
+CREATE FUNCTION devmentor.record_change() RETURNS trigger LANGUAGE plpgsql {definer} AS $fn$
 DECLARE
     owner CONSTANT text := TG_ARGV[0];
     hidden CONSTANT text[] := TG_ARGV[1];
     secret CONSTANT text[] := TG_ARGV[2];
     people CONSTANT text[] := TG_ARGV[3];
     relation CONSTANT text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
-    actor CONSTANT uuid := {user_id};
+    actor CONSTANT uuid := devmentor.user_id();
     actor_label CONSTANT text := left(coalesce(
-        {service}, CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
+        devmentor.service(), CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
     request CONSTANT text := left(nullif(current_setting('devmentor.request_id', true), ''), 128);
     address CONSTANT inet := CASE WHEN current_setting('devmentor.ip_address', true) <> ''
         THEN devmentor.client_address() END;
@@ -59,13 +59,13 @@ BEGIN
         INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
             mentions, request_id, ip_address, user_agent)
         SELECT 'insert', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
-            jsonb_build_object('new', {shown}), {mentioned}, request, address, agent
+            jsonb_build_object('new', {shown}),{mentioned}, request, address, agent
         FROM (SELECT to_jsonb(new_rows) AS r FROM new_rows OFFSET 0) AS made;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
             mentions, request_id, ip_address, user_agent)
         SELECT 'delete', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
-            jsonb_build_object('old', {shown}), {mentioned}, request, address, agent
+            jsonb_build_object('old', {shown}),{mentioned}, request, address, agent
         FROM (SELECT to_jsonb(old_rows) AS r FROM old_rows OFFSET 0) AS gone;
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
@@ -104,8 +104,7 @@ BEGIN
 END
 $fn$
 """.format(
-    user_id="nullif(current_setting('devmentor.user_id', true), '')::uuid",
-    service="nullif(current_setting('devmentor.service', true), '')",
+    definer=f"{DEFINER} SET plan_cache_mode = force_generic_plan",
     # The owner stands in the line's user_id.
     shown="""(r - hidden - secret - owner) || coalesce(
                 (SELECT jsonb_object_agg(c, '[redacted]'::text) FROM unnest(secret) AS c
@@ -128,10 +127,7 @@ def declare_audit() -> None:
     declare(
         Base.metadata,
         function(_CLIENT_ADDRESS, comment="Address of the client, or NULL where what was set is none"),
-        function(_RECORD_CHANGE, comment="Writes what a statement changed to the audit trail"),
-        statement(
-            f"REVOKE EXECUTE ON FUNCTION {TECHNICAL_SCHEMA}.record_change() FROM PUBLIC", needs_tables=False
-        ),
+        *definer_function(_RECORD_CHANGE, comment="Writes what a statement changed to the audit trail"),
     )
     for table, security in audited_tables():
         declare(Base.metadata, *_triggers(table, security))
