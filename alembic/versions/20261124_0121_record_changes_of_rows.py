@@ -273,7 +273,6 @@ COMMENTS = {
     "devmentor.refuse_change()": "Refuses to change an append-only table",
     "auth.anonymise_trail(uuid)": "Takes a user who was just deleted out of the trails that outlive the user's rows",
 }
-PARTITIONED = [name for name in APPEND_ONLY if name in ("auth.audit_log", "projects.activity")]
 
 
 def upgrade() -> None:
@@ -304,7 +303,7 @@ def upgrade() -> None:
 
 
 def _for_partitions(statement: str) -> None:
-    tables = "{" + ",".join(PARTITIONED) + "}"
+    tables = "{" + ",".join(APPEND_ONLY) + "}"
     op.execute_sql(GUARD_PARTITIONS.format(tables=tables, statement=statement.replace("'", "''")))
 
 
