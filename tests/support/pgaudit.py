@@ -1,0 +1,68 @@
+"""A PostgreSQL of Debian's with pgAudit, which the embedded one has not."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devmentor_models.embedded.account import Account
+
+SETTINGS = {
+    "shared_preload_libraries": "pgaudit",
+    "pgaudit.log": "write,role",
+    "pgaudit.log_relation": "on",
+    "listen_addresses": "",
+    "fsync": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditingServer:
+    """A running server.
+
+    Attributes:
+        url: Its database, for SQLAlchemy.
+        log: Where it logs.
+    """
+
+    url: str
+    log: Path
+
+    def audited(self) -> list[str]:
+        """Return pgAudit's lines: class, command and object of each statement."""
+        return re.findall(r"AUDIT: SESSION,\d+,\d+,(\w+,[\w ]+,[\w ]*,[\w.]*)", self.log.read_text())
+
+
+def binaries() -> Path:
+    """Return the programs of the newest PostgreSQL that has pgAudit; `./dev services` sees to it."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/lib/pgaudit.so"), key=lambda path: int(path.parts[4]))
+    if not found:
+        raise FileNotFoundError("There is no pgaudit: sudo apt install postgresql-15-pgaudit")
+    return found[-1].parent.parent / "bin"
+
+
+@contextmanager
+def running() -> Iterator[AuditingServer]:
+    """Run a server in a folder of its own, on a socket there."""
+    account = Account.current()  # PostgreSQL does not run as root
+    with tempfile.TemporaryDirectory(prefix="dm-pgaudit-") as work:
+        folder = Path(work)
+        os.chown(folder, account.uid, account.gid)
+        data, log = folder / "data", folder / "log"
+        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        control = (binaries() / "pg_ctl", "-D", data, "-w")
+        for command in (
+            (binaries() / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
+            (*control, "-l", log, "-o", f"{options} -c unix_socket_directories={folder}", "start"),
+        ):
+            done = account.run(*command)
+            assert done.returncode == 0, done.stderr
+        try:
+            yield AuditingServer(f"postgresql+psycopg://postgres@/postgres?host={folder}", log)
+        finally:
+            account.run(*control, "-m", "immediate", "stop")
