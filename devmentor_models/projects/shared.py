@@ -58,7 +58,7 @@ class ProjectsRepository(Repository):
             self._flush()
         return entity
 
-    def _number(self, rows: Sequence[Epic] | Sequence[Task]) -> None:
+    def _number(self, rows: Sequence[Epic | Task]) -> None:
         """Give rows of one list the positions 1, 2, 3 …, in one statement: one line in the history.
 
         Raises:

@@ -57,7 +57,7 @@ class AsyncProjectsRepository(AsyncRepository):
             await self._flush()
         return entity
 
-    async def _number(self, rows: Sequence[Epic] | Sequence[Task]) -> None:
+    async def _number(self, rows: Sequence[Epic | Task]) -> None:
         """Give rows of one list the positions 1, 2, 3 …, in one statement: one line in the history.
 
         Raises:
