@@ -102,6 +102,12 @@ def upgrade() -> None:
             comment="What else is known; no secrets",
         ),
         sa.Column(
+            "mentions",
+            postgresql.ARRAY(sa.Uuid()),
+            nullable=True,
+            comment="Other users whose ids the details hold; NULL: none",
+        ),
+        sa.Column(
             "request_id", sa.String(length=128), nullable=True, comment="Correlates with the services' logs"
         ),
         sa.Column("ip_address", postgresql.INET(), nullable=True, comment="Client address"),
@@ -113,6 +119,23 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_audit_log_actor_id", "audit_log", ["actor_id", "created_at"], unique=False, schema="auth"
+    )
+    op.create_index(
+        "ix_audit_log_events",
+        "audit_log",
+        ["user_id", "created_at", "id"],
+        unique=False,
+        schema="auth",
+        postgresql_where=sa.text("event NOT IN ('insert', 'update', 'delete')"),
+    )
+    op.create_index(
+        "ix_audit_log_mentions",
+        "audit_log",
+        ["mentions"],
+        unique=False,
+        schema="auth",
+        postgresql_using="gin",
+        postgresql_where=sa.text("mentions IS NOT NULL"),
     )
     op.create_index(
         "ix_audit_log_request_id",
@@ -513,6 +536,8 @@ def downgrade() -> None:
         schema="auth",
         postgresql_where=sa.text("request_id IS NOT NULL"),
     )
+    op.drop_index("ix_audit_log_mentions", table_name="audit_log", schema="auth")
+    op.drop_index("ix_audit_log_events", table_name="audit_log", schema="auth")
     op.drop_index("ix_audit_log_actor_id", table_name="audit_log", schema="auth")
     op.drop_table("audit_log", schema="auth")
     for enum in ENUMS:

@@ -154,6 +154,12 @@ def upgrade() -> None:
             nullable=False,
             comment="What else is worth knowing",
         ),
+        sa.Column(
+            "mentions",
+            postgresql.ARRAY(sa.Uuid()),
+            nullable=True,
+            comment="Users whose ids the details hold; NULL: none",
+        ),
         sa.ForeignKeyConstraint(
             ["actor_id"], ["auth.users.id"], name=op.f("fk_activity_actor_id"), ondelete="SET NULL"
         ),
@@ -167,6 +173,15 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_activity_actor_id", "activity", ["actor_id", "created_at", "id"], unique=False, schema="projects"
+    )
+    op.create_index(
+        "ix_activity_mentions",
+        "activity",
+        ["mentions"],
+        unique=False,
+        schema="projects",
+        postgresql_using="gin",
+        postgresql_where=sa.text("mentions IS NOT NULL"),
     )
     op.create_index(
         "ix_activity_project_id",
@@ -898,6 +913,7 @@ def downgrade() -> None:
     op.drop_table("project_templates", schema="projects")
     op.drop_index("ix_activity_user_id", table_name="activity", schema="projects")
     op.drop_index("ix_activity_project_id", table_name="activity", schema="projects")
+    op.drop_index("ix_activity_mentions", table_name="activity", schema="projects")
     op.drop_index("ix_activity_actor_id", table_name="activity", schema="projects")
     op.drop_table("activity", schema="projects")
     op.drop_table("storage_orphans", schema="projects")

@@ -4,7 +4,7 @@ Every statement on an audited table writes its lines in its own transaction. Cod
 revision cannot erase a user any more: it changes lines of the trail itself.
 
 Revision: 0d1c5a6e00a2
-Revises: 0d1c5a6e00a1
+Revises: 0d1c5a6e0009
 Created: 2026-11-24 01:21:00+00:00
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e00a2"
-down_revision: str | None = "0d1c5a6e00a1"
+down_revision: str | None = "0d1c5a6e0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -48,11 +48,11 @@ EVENTS = {
 }
 APPEND_ONLY = ("ai.usage", "auth.audit_log", "projects.activity", "projects.credit_entries")
 
-CLIENT_ADDRESS = """
-CREATE FUNCTION devmentor.client_address() RETURNS inet LANGUAGE plpgsql STABLE
+ADDRESS = """
+CREATE FUNCTION devmentor.address(given text) RETURNS inet LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $fn$
 BEGIN
-    RETURN host(current_setting('devmentor.ip_address', true)::inet)::inet;
+    RETURN host(given::inet)::inet;
 EXCEPTION WHEN invalid_text_representation THEN
     RETURN NULL;
 END
@@ -70,10 +70,10 @@ DECLARE
     actor CONSTANT uuid := devmentor.user_id();
     actor_label CONSTANT text := left(coalesce(
         devmentor.service(), CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
-    request CONSTANT text := left(nullif(current_setting('devmentor.request_id', true), ''), 128);
-    address CONSTANT inet := CASE WHEN current_setting('devmentor.ip_address', true) <> ''
-        THEN devmentor.client_address() END;
-    agent CONSTANT text := left(nullif(current_setting('devmentor.user_agent', true), ''), 512);
+    request CONSTANT text := left(nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.request_id') ELSE current_setting('devmentor.request_id', true) END, ''), 128);
+    client CONSTANT text := nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.ip_address') ELSE current_setting('devmentor.ip_address', true) END, '');
+    address CONSTANT inet := CASE WHEN client IS NOT NULL THEN devmentor.address(client) END;
+    agent CONSTANT text := left(nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.user_agent') ELSE current_setting('devmentor.user_agent', true) END, ''), 512);
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
@@ -268,7 +268,7 @@ $do$
 """
 OTHERS = "current_user <> 'devmentor_owner'"
 COMMENTS = {
-    "devmentor.client_address()": "Address of the client, or NULL where what was set is none",
+    "devmentor.address(text)": "An address, or NULL where the text is none",
     "devmentor.record_change()": "Writes what a statement changed to the audit trail",
     "devmentor.refuse_change()": "Refuses to change an append-only table",
     "auth.anonymise_trail(uuid)": "Takes a user who was just deleted out of the trails that outlive the user's rows",
@@ -277,7 +277,7 @@ COMMENTS = {
 
 def upgrade() -> None:
     """Create the functions and the triggers."""
-    for definition in (CLIENT_ADDRESS, RECORD_CHANGE, REFUSE_CHANGE, ANONYMISE_TRAIL):
+    for definition in (ADDRESS, RECORD_CHANGE, REFUSE_CHANGE, ANONYMISE_TRAIL):
         op.create_function(definition)
     for signature, comment in COMMENTS.items():
         op.comment_on(f"FUNCTION {signature}", comment)

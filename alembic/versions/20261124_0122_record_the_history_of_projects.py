@@ -186,6 +186,12 @@ EVENTS = {
     "UPDATE": ("updated", "OLD TABLE AS old_rows NEW TABLE AS new_rows", RECORDED),
     "DELETE": ("deleted", "OLD TABLE AS old_rows", (*RECORDED, "project_file_versions")),
 }
+# What the functions of the trails may do beside; row security binds the owner, as whom they run, too.
+DEFINER = {
+    "projects.activity": ("SELECT", "UPDATE"),
+    "projects.project_files": ("SELECT",),
+    "projects.projects": ("SELECT",),
+}
 COMMENTS = {
     "created": "Writes what a statement created to the history of projects",
     "updated": "Writes what a statement changed to the history of projects",
@@ -195,6 +201,17 @@ COMMENTS = {
 
 def upgrade() -> None:
     """Create the functions and the triggers."""
+    for table, commands in DEFINER.items():
+        for command in commands:
+            check = {"check": "true"} if command == "UPDATE" else {}
+            op.create_policy(
+                f"definer_{command.lower()}",
+                table,
+                command=command,
+                to=["devmentor_owner"],
+                using="true",
+                **check,
+            )
     for definition in (RECORD_CREATED, RECORD_UPDATED, RECORD_DELETED):
         op.create_function(definition)
     for what, comment in COMMENTS.items():
@@ -214,3 +231,6 @@ def downgrade() -> None:
         for table in tables:
             op.drop_trigger(f"history_{event.lower()}", f"projects.{table}")
         op.drop_function(f"projects.record_{what}()")
+    for table, commands in DEFINER.items():
+        for command in commands:
+            op.drop_policy(f"definer_{command.lower()}", table)

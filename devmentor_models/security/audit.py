@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.objects import Statement, declare, function, trigger
-from devmentor_models.security.context import DEFINER, definer_function
+from devmentor_models.security.context import DEFINER, definer_function, setting
 from devmentor_models.security.declarations import Security
 
 #: Whose ids are kept beside a line that mentions them, so that an erasure finds it.
@@ -22,11 +22,11 @@ _USER_ID = "auth.users.id"
 _NEVER_SHOWN = ("id", "updated_at", "version")
 
 # A value set by hand may be anything; it must not fail the write that it describes.
-_CLIENT_ADDRESS = """
-CREATE FUNCTION devmentor.client_address() RETURNS inet LANGUAGE plpgsql STABLE
+_ADDRESS = """
+CREATE FUNCTION devmentor.address(given text) RETURNS inet LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $fn$
 BEGIN
-    RETURN host(current_setting('devmentor.ip_address', true)::inet)::inet;
+    RETURN host(given::inet)::inet;
 EXCEPTION WHEN invalid_text_representation THEN
     RETURN NULL;
 END
@@ -50,10 +50,10 @@ DECLARE
     actor CONSTANT uuid := devmentor.user_id();
     actor_label CONSTANT text := left(coalesce(
         devmentor.service(), CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
-    request CONSTANT text := left(nullif(current_setting('devmentor.request_id', true), ''), 128);
-    address CONSTANT inet := CASE WHEN current_setting('devmentor.ip_address', true) <> ''
-        THEN devmentor.client_address() END;
-    agent CONSTANT text := left(nullif(current_setting('devmentor.user_agent', true), ''), 512);
+    request CONSTANT text := left({request_id}, 128);
+    client CONSTANT text := {ip_address};
+    address CONSTANT inet := CASE WHEN client IS NOT NULL THEN devmentor.address(client) END;
+    agent CONSTANT text := left({user_agent}, 512);
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
@@ -104,6 +104,7 @@ BEGIN
 END
 $fn$
 """.format(
+    **{name: setting(name) for name in ("request_id", "ip_address", "user_agent")},
     definer=f"{DEFINER} SET plan_cache_mode = force_generic_plan",
     # The owner stands in the line's user_id.
     shown="""(r - hidden - secret - owner) || coalesce(
@@ -126,7 +127,7 @@ def declare_audit() -> None:
     """Declare the functions and, for every audited table, its triggers."""
     declare(
         Base.metadata,
-        function(_CLIENT_ADDRESS, comment="Address of the client, or NULL where what was set is none"),
+        function(_ADDRESS, arguments="text", comment="An address, or NULL where the text is none"),
         *definer_function(_RECORD_CHANGE, comment="Writes what a statement changed to the audit trail"),
     )
     for table, security in audited_tables():

@@ -32,7 +32,8 @@ def _reader(name: str, kind: str, expression: str, comment: str) -> Statement:
     return function(sql, comment=comment)
 
 
-def _setting(name: str) -> str:
+def setting(name: str) -> str:
+    """Return the expression for a setting of the transaction; NULL where it is not set, or not signed."""
     # What a transaction has set reads as '' after it, not as NULL. PostgreSQL inlines signed(), a constant,
     # and with it the branch that is not taken.
     return (
@@ -42,18 +43,18 @@ def _setting(name: str) -> str:
 
 
 def _ids(name: str) -> str:
-    return f"{_setting(name)}::uuid[]"
+    return f"{setting(name)}::uuid[]"
 
 
 _READERS = (
     _reader(
-        "user_id", "uuid", f"{_setting('user_id')}::uuid", "The user who acts, or for whom a service acts"
+        "user_id", "uuid", f"{setting('user_id')}::uuid", "The user who acts, or for whom a service acts"
     ),
-    _reader("service", "text", _setting("service"), "The service that acts; NULL for a user"),
+    _reader("service", "text", setting("service"), "The service that acts; NULL for a user"),
     _reader(
         "owners",
         "uuid[]",
-        f"coalesce({_ids('owners')}, ARRAY[{_setting('user_id')}::uuid])",
+        f"coalesce({_ids('owners')}, ARRAY[{setting('user_id')}::uuid])",
         "Whose rows the acting user may see at all: their own, and of those who share something",
     ),
     _reader("shared_projects", "uuid[]", _ids("shared_projects"), "Projects of others that the user may see"),

@@ -118,7 +118,7 @@ def test_every_pending_revision_is_there(steps: dict[str, RevisionPlan]) -> None
         ("nothing", {}),
         ("drop_table", {"auth.fresh": EXCLUSIVE}),
         ("partitions", {"auth.audit_log": EXCLUSIVE}),
-        ("backfill", {"auth.users": "ROW EXCLUSIVE"}),
+        ("backfill", {"auth.users": "ROW EXCLUSIVE", "auth.audit_log": "ROW EXCLUSIVE"}),
     ],
 )
 def test_locks(steps: dict[str, RevisionPlan], step: str, locks: dict[str, str]) -> None:
