@@ -88,7 +88,7 @@ def walk_down(engine: Engine, revisions: Revisions, url: str) -> None:
                 revisions.upgrade(url, script.revision)
             after = contents(engine)
             differing = sorted(changed(before, after))
-            # All of the names in the message: pytest cuts long lists, and a changed row has lines in the trail.
+            # All names in the message: pytest cuts long lists, and a changed row has lines in the trail.
             assert differing == [], f"{move} from {script.path}: {' '.join(differing)}"
             if move == "down":
                 check_declared(script, gone(before, after))

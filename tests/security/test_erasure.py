@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg import errors
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, select
 from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database
+from devmentor_models.auth.models import AuditEntry
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
+from devmentor_models.testing.factories.projects import TaskFactory
 from tests.support.every_model import insert_everything
 
 COLUMNS = """
@@ -113,3 +115,22 @@ def test_another_service_cannot_call_it(devmentor_service_url: Callable[..., str
     with psycopg.connect(conninfo(devmentor_service_url("projects"))) as connection:
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("SELECT auth.anonymise_trail(%s)", [uuid4()])
+
+
+def test_a_service_erases_under_row_security(devmentor_engine: Engine, services_url: str) -> None:
+    """The rights of the services suffice: the function does what none of them may do by itself."""
+    with Session(devmentor_engine) as session, session.begin():
+        person = UserFactory.insert(session).id
+        task = TaskFactory.insert(session, assignee_id=person).id
+    with Database.from_url(services_url, pool_min=0) as database:
+        with database.begin(Actor.service("auth", on_behalf_of=person)) as tx:
+            tx.users.erase(person)
+    with devmentor_engine.connect() as connection:
+        lines = connection.execute(
+            select(AuditEntry.user_id, AuditEntry.mentions, AuditEntry.details).where(
+                AuditEntry.row_id == task
+            )
+        ).all()
+    assert len(lines) == 2
+    assert {line.mentions for line in lines} == {None}
+    assert str(person) not in str(lines)
