@@ -126,11 +126,8 @@ def test_a_service_erases_under_row_security(devmentor_engine: Engine, services_
         with database.begin(Actor.service("auth", on_behalf_of=person)) as tx:
             tx.users.erase(person)
     with devmentor_engine.connect() as connection:
-        lines = connection.execute(
-            select(AuditEntry.user_id, AuditEntry.mentions, AuditEntry.details).where(
-                AuditEntry.row_id == task
-            )
-        ).all()
+        trail = select(AuditEntry.user_id, AuditEntry.mentions, AuditEntry.details)
+        lines = connection.execute(trail.where(AuditEntry.row_id == task)).all()
     assert len(lines) == 2
     assert {line.mentions for line in lines} == {None}
     assert str(person) not in str(lines)
