@@ -159,6 +159,22 @@ class PermissionDenied(DevMentorError):
     """The database role or a row security policy does not allow this statement."""
 
 
+class RoleRequired(PermissionDenied):
+    """The acting user sees this, but may not change it: that takes another role in the project or team.
+
+    Attributes:
+        role: The role that it takes: ``editor``, ``manager`` or ``owner``.
+    """
+
+    def __init__(self, role: str, entity: str, key: object) -> None:
+        super().__init__(
+            f"Only the owner may do this to {entity} {key}."
+            if role == "owner"
+            else f"Only the owner and whoever has the role {role} may change {entity} {key}."
+        )
+        self.role = role
+
+
 class TransactionConflict(DevMentorError):
     """The transaction collided with a concurrent one (40001 or 40P01); running it again may succeed."""
 

@@ -14,6 +14,7 @@ from devmentor_models.projects.history import declare_history
 from devmentor_models.security.append_only import declare_append_only
 from devmentor_models.security.audit import declare_audit
 from devmentor_models.security.context import declare_context
+from devmentor_models.security.ownership import declare_ownership
 from devmentor_models.security.policies import declare_policies
 
 #: The PostgreSQL schemas of the domains, in the order in which their tables refer to each other.
@@ -25,6 +26,7 @@ declare_functions()
 declare_touch_triggers()
 declare_context()
 declare_policies()
+declare_ownership()
 declare_audit()
 declare_append_only()
 declare_history()

@@ -103,7 +103,11 @@ class Document(SoftDeletable, MutableRecord):
         {"schema": SCHEMA, "comment": "What is remembered, whole; chunks hold it in searchable pieces"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.MEMORY),), audited=True, redacted=("content", "fts")
+        owned_by(),
+        # Projects are ranked by what was remembered for them lately (F8).
+        grants=(Grant(Service.MEMORY), Grant(Service.PROJECTS, ("SELECT",))),
+        audited=True,
+        redacted=("content", "fts"),
     )
 
     user_id: Mapped[UUID] = mapped_column(

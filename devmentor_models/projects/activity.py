@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.projects import queries
 from devmentor_models.projects.enums import ActivityAction
 from devmentor_models.projects.models import Activity
 from devmentor_models.projects.shared import ProjectsRepository
@@ -42,7 +43,6 @@ class ActivityRepository(ProjectsRepository):
             InvalidValue: A value does not fit.
         """
         values = {
-            "user_id": self.user_id,
             "project_id": project_id,
             "actor_id": self.actor.user_id,
             "action": action,
@@ -51,7 +51,7 @@ class ActivityRepository(ProjectsRepository):
             "details": details or {},
         }
         entry = built(Activity, values)
-        self._require_project(project_id)
+        entry.user_id = self._project_owner(project_id)
         return self._add(entry)
 
     def timeline(
@@ -68,15 +68,18 @@ class ActivityRepository(ProjectsRepository):
         Also of projects that are deleted or purged: a history forgets nothing.
 
         Args:
-            project_id: Only in this project.
+            project_id: Only in this project, which may be one that is shared with the user.
             actor_id: Only what this user did.
             since: Only from this moment on; PostgreSQL then reads the partitions of that time only.
             cursor: `Page.next_cursor` of the page before.
             limit: Rows on the page, 1 to 500.
         """
-        statement = select(Activity).where(Activity.user_id == self.user_id)
-        if project_id is not None:
-            statement = statement.where(Activity.project_id == project_id)
+        if project_id is None:
+            statement = select(Activity).where(Activity.user_id == self.user_id)
+        else:
+            seen = queries.visible(Activity.user_id, Activity.project_id)
+            statement = select(Activity).where(seen, Activity.project_id == project_id)
+            statement = statement.params(user_id=self.user_id)
         if actor_id is not None:
             statement = statement.where(Activity.actor_id == actor_id)
         if since is not None:

@@ -33,10 +33,10 @@ class CollaboratorRepository(ProjectsRepository):
             InvalidValue: The member is the owner.
             ForeignKeyViolation: There is no such user.
         """
-        if member_id == self.user_id:
-            raise InvalidValue("member_id", "owns the project")
         check_values(ProjectCollaborator, {"role": role})
-        self._require_project(project_id)
+        owner = self._project_owner(project_id, role=None)
+        if member_id == owner:
+            raise InvalidValue("member_id", "owns the project")
         new = insert(ProjectCollaborator).values(
             id=uuid7(), user_id=self.user_id, project_id=project_id, member_id=member_id, role=role
         )
@@ -54,6 +54,7 @@ class CollaboratorRepository(ProjectsRepository):
             NotFound: The user is no collaborator of the project.
             InvalidValue: ``role`` is no role.
         """
+        self._project_owner(project_id, role=None)
         collaborator = self._collaborator(project_id, member_id)
         return self._change(collaborator, {"role": role})
 
@@ -63,6 +64,7 @@ class CollaboratorRepository(ProjectsRepository):
         Raises:
             NotFound: The user is no collaborator of the project.
         """
+        self._project_owner(project_id, role=None)
         collaborator = self._collaborator(project_id, member_id)
         self.session.delete(collaborator)
         self._flush()
@@ -71,9 +73,7 @@ class CollaboratorRepository(ProjectsRepository):
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page[ProjectCollaborator]:
         """Return a page of a project's collaborators, newest first."""
-        statement = select(ProjectCollaborator).where(
-            ProjectCollaborator.user_id == self.user_id, ProjectCollaborator.project_id == project_id
-        )
+        statement = queries.COLLABORATORS_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         return self._page(statement, [ProjectCollaborator.id], cursor=cursor, limit=limit)
 
     def projects_shared_with_me(

@@ -32,10 +32,10 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
             InvalidValue: The member is the owner.
             ForeignKeyViolation: There is no such user.
         """
-        if member_id == self.user_id:
-            raise InvalidValue("member_id", "owns the project")
         check_values(ProjectCollaborator, {"role": role})
-        await self._require_project(project_id)
+        owner = await self._project_owner(project_id, role=None)
+        if member_id == owner:
+            raise InvalidValue("member_id", "owns the project")
         new = insert(ProjectCollaborator).values(
             id=uuid7(), user_id=self.user_id, project_id=project_id, member_id=member_id, role=role
         )
@@ -55,6 +55,7 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
             NotFound: The user is no collaborator of the project.
             InvalidValue: ``role`` is no role.
         """
+        await self._project_owner(project_id, role=None)
         collaborator = await self._collaborator(project_id, member_id)
         return await self._change(collaborator, {"role": role})
 
@@ -64,6 +65,7 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user is no collaborator of the project.
         """
+        await self._project_owner(project_id, role=None)
         collaborator = await self._collaborator(project_id, member_id)
         await self.session.delete(collaborator)
         await self._flush()
@@ -72,9 +74,7 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page[ProjectCollaborator]:
         """Return a page of a project's collaborators, newest first."""
-        statement = select(ProjectCollaborator).where(
-            ProjectCollaborator.user_id == self.user_id, ProjectCollaborator.project_id == project_id
-        )
+        statement = queries.COLLABORATORS_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         return await self._page(statement, [ProjectCollaborator.id], cursor=cursor, limit=limit)
 
     async def projects_shared_with_me(

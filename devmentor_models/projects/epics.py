@@ -38,10 +38,10 @@ class EpicRepository(ProjectsRepository):
             InvalidValue: A value does not fit.
         """
         values = {"project_id": project_id, "title": title, "description": description, "status": status}
-        epic = built(Epic, {"user_id": self.user_id, **values})
-        self._require_project(project_id)
+        epic = built(Epic, values)
+        epic.user_id = self._project_owner(project_id)
         last = select(func.coalesce(func.max(Epic.position), 0) + 1)
-        last = last.where(Epic.user_id == self.user_id, Epic.project_id == project_id)
+        last = last.where(Epic.user_id == epic.user_id, Epic.project_id == project_id)
         epic.position = (self._execute(last)).scalar_one()
         return self._add(epic)
 
@@ -51,7 +51,7 @@ class EpicRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such epic, or it or its project is deleted.
         """
-        return self._own(queries.EPIC_BY_ID, epic_id, "epic")
+        return self._visible(queries.EPIC_BY_ID, epic_id, "epic")
 
     def list(
         self,
@@ -84,7 +84,7 @@ class EpicRepository(ProjectsRepository):
             VersionConflict: The epic was changed since ``version``.
         """
         check_names(changes, EpicChanges)
-        epic = self.get(epic_id)
+        epic = self._editable(queries.EPIC_BY_ID, epic_id, "epic")
         return self._change(epic, changes, version=version)
 
     def reorder(self, project_id: UUID, epic_ids: Sequence[UUID]) -> Sequence[Epic]:
@@ -98,7 +98,7 @@ class EpicRepository(ProjectsRepository):
             NotFound: The user has no such project.
             InvalidValue: An epic is missing, unknown or named twice; nothing was changed.
         """
-        self._require_project(project_id, lock=True)
+        self._project_owner(project_id, lock=True)
         statement = queries.EPICS_OF_PROJECT.execution_options(populate_existing=True)
         parameters = {"user_id": self.user_id, "project_id": project_id}
         epics = {epic.id: epic for epic in self._all(statement, parameters)}
@@ -114,7 +114,7 @@ class EpicRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such epic, or it is deleted already.
         """
-        epic = self.get(epic_id)
+        epic = self._editable(queries.EPIC_BY_ID, epic_id, "epic")
         values = {"deleted_at": datetime.now(UTC)}
         return self._change(epic, values)
 
@@ -124,5 +124,5 @@ class EpicRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such deleted epic, or its project is deleted.
         """
-        epic = self._own(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
+        epic = self._editable(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
         return self._change(epic, {"deleted_at": None})

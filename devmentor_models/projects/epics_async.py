@@ -37,10 +37,10 @@ class AsyncEpicRepository(AsyncProjectsRepository):
             InvalidValue: A value does not fit.
         """
         values = {"project_id": project_id, "title": title, "description": description, "status": status}
-        epic = built(Epic, {"user_id": self.user_id, **values})
-        await self._require_project(project_id)
+        epic = built(Epic, values)
+        epic.user_id = await self._project_owner(project_id)
         last = select(func.coalesce(func.max(Epic.position), 0) + 1)
-        last = last.where(Epic.user_id == self.user_id, Epic.project_id == project_id)
+        last = last.where(Epic.user_id == epic.user_id, Epic.project_id == project_id)
         epic.position = (await self._execute(last)).scalar_one()
         return await self._add(epic)
 
@@ -50,7 +50,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such epic, or it or its project is deleted.
         """
-        return await self._own(queries.EPIC_BY_ID, epic_id, "epic")
+        return await self._visible(queries.EPIC_BY_ID, epic_id, "epic")
 
     async def list(
         self,
@@ -85,7 +85,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
             VersionConflict: The epic was changed since ``version``.
         """
         check_names(changes, EpicChanges)
-        epic = await self.get(epic_id)
+        epic = await self._editable(queries.EPIC_BY_ID, epic_id, "epic")
         return await self._change(epic, changes, version=version)
 
     async def reorder(self, project_id: UUID, epic_ids: Sequence[UUID]) -> Sequence[Epic]:
@@ -99,7 +99,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
             NotFound: The user has no such project.
             InvalidValue: An epic is missing, unknown or named twice; nothing was changed.
         """
-        await self._require_project(project_id, lock=True)
+        await self._project_owner(project_id, lock=True)
         statement = queries.EPICS_OF_PROJECT.execution_options(populate_existing=True)
         parameters = {"user_id": self.user_id, "project_id": project_id}
         epics = {epic.id: epic for epic in await self._all(statement, parameters)}
@@ -115,7 +115,7 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such epic, or it is deleted already.
         """
-        epic = await self.get(epic_id)
+        epic = await self._editable(queries.EPIC_BY_ID, epic_id, "epic")
         values = {"deleted_at": datetime.now(UTC)}
         return await self._change(epic, values)
 
@@ -125,5 +125,5 @@ class AsyncEpicRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such deleted epic, or its project is deleted.
         """
-        epic = await self._own(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
+        epic = await self._editable(queries.DELETED_EPIC_BY_ID, epic_id, "deleted epic")
         return await self._change(epic, {"deleted_at": None})

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from devmentor_models.errors import NotFound
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit
 from devmentor_models.projects import queries
@@ -35,8 +36,8 @@ class AsyncFileRepository(AsyncProjectsRepository):
             UniqueViolation: The project has a file at this path.
         """
         values = {"project_id": project_id, "path": path, "media_type": media_type}
-        file = built(ProjectFile, {"user_id": self.user_id, **values})
-        await self._require_project(project_id)
+        file = built(ProjectFile, values)
+        file.user_id = await self._project_owner(project_id)
         return await self._add(file)
 
     async def get(self, file_id: UUID) -> ProjectFile:
@@ -45,18 +46,13 @@ class AsyncFileRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such file, or it or its project is deleted.
         """
-        return await self._own(queries.FILE_BY_ID, file_id, "file")
+        return await self._visible(queries.FILE_BY_ID, file_id, "file")
 
     async def list(
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page[ProjectFile]:
         """Return a page of a project's live files by path."""
-        statement = select(ProjectFile).where(
-            ProjectFile.user_id == self.user_id,
-            ProjectFile.project_id == project_id,
-            ProjectFile.deleted_at.is_(None),
-            queries.FILE_IN_LIVE_PROJECT,
-        )
+        statement = queries.FILES_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         keys = [ProjectFile.path, ProjectFile.id]
         return await self._page(statement, keys, cursor=cursor, limit=limit, descending=False)
 
@@ -82,18 +78,18 @@ class AsyncFileRepository(AsyncProjectsRepository):
         """
         whole_number("size_bytes", size_bytes, at_most=MAX_BIGINT)
         content = {"storage_bucket": storage_bucket, "storage_key": storage_key, "sha256": sha256}
-        version = built(ProjectFileVersion, {"user_id": self.user_id, "size_bytes": size_bytes, **content})
-        file = await self._own(queries.FILE_LOCKED, file_id, "file")
+        version = built(ProjectFileVersion, {"size_bytes": size_bytes, **content})
+        file = await self._locked(file_id)
         known = await self._find(
             queries.VERSION_BY_HASH,
-            {"user_id": self.user_id, "project_id": file.project_id, "file_id": file.id, "sha256": sha256},
+            {"user_id": file.user_id, "project_id": file.project_id, "file_id": file.id, "sha256": sha256},
         )
         if known is not None:
             if (known.storage_bucket, known.storage_key) != (storage_bucket, storage_key):
                 await self._add_orphan(storage_bucket, storage_key)
             await self._change(file, {"current_version": known.number})
             return known
-        version.project_id, version.file_id = file.project_id, file.id
+        version.user_id, version.project_id, version.file_id = file.user_id, file.project_id, file.id
         version.number = file.latest_version + 1
         file.latest_version = file.current_version = version.number
         return await self._add(version)
@@ -135,7 +131,7 @@ class AsyncFileRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such file, or it is deleted already.
         """
-        file = await self.get(file_id)
+        file = await self._editable(queries.FILE_BY_ID, file_id, "file")
         values = {"deleted_at": datetime.now(UTC)}
         return await self._change(file, values)
 
@@ -146,7 +142,7 @@ class AsyncFileRepository(AsyncProjectsRepository):
             NotFound: The user has no such deleted file, or its project is deleted.
             UniqueViolation: Another file has taken its path.
         """
-        file = await self._own(queries.DELETED_FILE_BY_ID, file_id, "deleted file")
+        file = await self._editable(queries.DELETED_FILE_BY_ID, file_id, "deleted file")
         return await self._change(file, {"deleted_at": None})
 
     async def purge(self, file_id: UUID) -> None:
@@ -157,7 +153,7 @@ class AsyncFileRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such file.
         """
-        file = await self._own(queries.ANY_FILE_BY_ID, file_id, "file")
+        file = await self._editable(queries.ANY_FILE_BY_ID, file_id, "file")
         await self.session.delete(file)
         await self._flush()
 
@@ -183,6 +179,15 @@ class AsyncFileRepository(AsyncProjectsRepository):
             statement.returning(StorageOrphan.id).execution_options(synchronize_session=False)
         )
         return len(forgotten.all())
+
+    async def _locked(self, file_id: UUID) -> ProjectFile:
+        """Return a file that nobody else changes until the transaction ends."""
+        try:
+            return await self._editable(queries.FILE_LOCKED, file_id, "file")
+        except NotFound:
+            # Whoever may only see it cannot lock it, and is told so.
+            await self._editable(queries.FILE_BY_ID, file_id, "file")
+            raise
 
     async def _add_orphan(self, bucket: str, key: str) -> None:
         statement = insert(StorageOrphan).values(storage_bucket=bucket, storage_key=key)

@@ -48,6 +48,7 @@ from devmentor_models.projects.keys import child_fk
 from devmentor_models.security import Chore, Grant, Security, Writers, owned_by, service_only, shared_by
 from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
+from devmentor_models.security.ownership import keep
 
 SCHEMA = "projects"
 
@@ -447,12 +448,20 @@ class StorageOrphan(Record):
         {"schema": SCHEMA, "comment": "Objects to delete from storage: their rows are gone"},
     )
     __security__: ClassVar = Security(
-        service_only(), grants=(Grant(Service.PROJECTS),), definer=("SELECT", "INSERT")
+        # A user's upload may turn out to be one: the object that nothing refers to.
+        service_only(users_add=True),
+        grants=(Grant(Service.PROJECTS),),
+        definer=("SELECT", "INSERT"),
     )
 
     storage_bucket: Mapped[str] = mapped_column(Varchar(63), comment="Bucket of MinIO or S3")
     storage_key: Mapped[str] = mapped_column(Varchar(1024), comment="Key in the bucket")
 
+
+# Editors work in a project; its credits, and whether it is there at all, are the owner's.
+keep(
+    "projects.projects", "owners_alone", ("credits", "deleted_at"), when="NEW.user_id <> devmentor.user_id()"
+)
 
 # Storage keys outlive their rows. SECURITY DEFINER: whoever erases a user may not write to this table.
 declare(

@@ -100,7 +100,7 @@ class ProjectRepository(ProjectsRepository):
             NotFound: No such template is visible.
             DevMentorError: As for `create_with_plan`.
         """
-        template = self._own(queries.TEMPLATE_BY_ID, template_id, "template")
+        template = self._visible(queries.TEMPLATE_BY_ID, template_id, "template")
         plan = Plan.from_json(template.plan)
         return self._create_planned(name, plan, options, template_id=template.id)
 
@@ -110,7 +110,7 @@ class ProjectRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such project, or it is deleted.
         """
-        return self._own(queries.PROJECT_BY_ID, project_id, "project")
+        return self._visible(queries.PROJECT_BY_ID, project_id, "project")
 
     def find_by_slug(self, slug: str) -> Project | None:
         """Return the live project with this slug, or None."""
@@ -162,7 +162,7 @@ class ProjectRepository(ProjectsRepository):
         check_names(changes, ProjectChanges)
         if "slug" in changes:
             check_slug(changes["slug"])
-        project = self.get(project_id)
+        project = self._editable(queries.PROJECT_BY_ID, project_id, "project")
         return self._change(project, changes, version=version)
 
     def archive(self, project_id: UUID) -> Project:
@@ -171,7 +171,7 @@ class ProjectRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such project.
         """
-        project = self.get(project_id)
+        project = self._editable(queries.PROJECT_BY_ID, project_id, "project")
         values = {"status": ProjectStatus.ARCHIVED}
         return self._change(project, values)
 
@@ -181,7 +181,7 @@ class ProjectRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such project.
         """
-        project = self.get(project_id)
+        project = self._editable(queries.PROJECT_BY_ID, project_id, "project")
         values = {"status": ProjectStatus.ACTIVE}
         return self._change(project, values)
 
@@ -191,7 +191,7 @@ class ProjectRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such project, or it is deleted already.
         """
-        project = self.get(project_id)
+        project = self._owned_project(queries.PROJECT_BY_ID, project_id, "project")
         values = {"deleted_at": datetime.now(UTC)}
         return self._change(project, values)
 
@@ -203,7 +203,7 @@ class ProjectRepository(ProjectsRepository):
             UniqueViolation: Another project has taken its slug.
             ExclusionViolation: Another project has taken its dates.
         """
-        project = self._own(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
+        project = self._owned_project(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
         return self._change(project, {"deleted_at": None})
 
     def spend_credits(
@@ -236,9 +236,7 @@ class ProjectRepository(ProjectsRepository):
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page[CreditEntry]:
         """Return a page of a project's ledger, newest first."""
-        statement = select(CreditEntry).where(
-            CreditEntry.user_id == self.user_id, CreditEntry.project_id == project_id
-        )
+        statement = queries.CREDITS_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         return self._page(statement, [CreditEntry.id], cursor=cursor, limit=limit)
 
     def ranked_by_activity(
@@ -328,7 +326,7 @@ class ProjectRepository(ProjectsRepository):
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
-            self._require_project(project_id, lock=True)
+            self._project_owner(project_id, role=None, lock=True)
             parameters = {"user_id": self.user_id, "project_id": project_id, "key": key}
             earlier = self._find(queries.ENTRY_BY_KEY, parameters)
             if earlier is not None:
@@ -346,7 +344,7 @@ class ProjectRepository(ProjectsRepository):
         )
         entry: CreditEntry | None = found.scalar_one_or_none()
         if entry is None:
-            self._require_project(project_id)
+            self._project_owner(project_id, role=None)
             raise InsufficientCredits
         self._refresh_loaded(Project, project_id)
         return entry

@@ -101,7 +101,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             NotFound: No such template is visible.
             DevMentorError: As for `create_with_plan`.
         """
-        template = await self._own(queries.TEMPLATE_BY_ID, template_id, "template")
+        template = await self._visible(queries.TEMPLATE_BY_ID, template_id, "template")
         plan = Plan.from_json(template.plan)
         return await self._create_planned(name, plan, options, template_id=template.id)
 
@@ -111,7 +111,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such project, or it is deleted.
         """
-        return await self._own(queries.PROJECT_BY_ID, project_id, "project")
+        return await self._visible(queries.PROJECT_BY_ID, project_id, "project")
 
     async def find_by_slug(self, slug: str) -> Project | None:
         """Return the live project with this slug, or None."""
@@ -163,7 +163,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         check_names(changes, ProjectChanges)
         if "slug" in changes:
             check_slug(changes["slug"])
-        project = await self.get(project_id)
+        project = await self._editable(queries.PROJECT_BY_ID, project_id, "project")
         return await self._change(project, changes, version=version)
 
     async def archive(self, project_id: UUID) -> Project:
@@ -172,7 +172,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such project.
         """
-        project = await self.get(project_id)
+        project = await self._editable(queries.PROJECT_BY_ID, project_id, "project")
         values = {"status": ProjectStatus.ARCHIVED}
         return await self._change(project, values)
 
@@ -182,7 +182,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such project.
         """
-        project = await self.get(project_id)
+        project = await self._editable(queries.PROJECT_BY_ID, project_id, "project")
         values = {"status": ProjectStatus.ACTIVE}
         return await self._change(project, values)
 
@@ -192,7 +192,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such project, or it is deleted already.
         """
-        project = await self.get(project_id)
+        project = await self._owned_project(queries.PROJECT_BY_ID, project_id, "project")
         values = {"deleted_at": datetime.now(UTC)}
         return await self._change(project, values)
 
@@ -204,7 +204,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
             UniqueViolation: Another project has taken its slug.
             ExclusionViolation: Another project has taken its dates.
         """
-        project = await self._own(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
+        project = await self._owned_project(queries.DELETED_PROJECT_BY_ID, project_id, "deleted project")
         return await self._change(project, {"deleted_at": None})
 
     async def spend_credits(
@@ -237,9 +237,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
     ) -> Page[CreditEntry]:
         """Return a page of a project's ledger, newest first."""
-        statement = select(CreditEntry).where(
-            CreditEntry.user_id == self.user_id, CreditEntry.project_id == project_id
-        )
+        statement = queries.CREDITS_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         return await self._page(statement, [CreditEntry.id], cursor=cursor, limit=limit)
 
     async def ranked_by_activity(
@@ -329,7 +327,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         check_values(CreditEntry, {"reason": reason, "idempotency_key": key})
         if key is not None:
             # The lock comes first, in a statement of its own: the next one then sees what the others wrote.
-            await self._require_project(project_id, lock=True)
+            await self._project_owner(project_id, role=None, lock=True)
             parameters = {"user_id": self.user_id, "project_id": project_id, "key": key}
             earlier = await self._find(queries.ENTRY_BY_KEY, parameters)
             if earlier is not None:
@@ -347,7 +345,7 @@ class AsyncProjectRepository(AsyncProjectsRepository):
         )
         entry: CreditEntry | None = found.scalar_one_or_none()
         if entry is None:
-            await self._require_project(project_id)
+            await self._project_owner(project_id, role=None)
             raise InsufficientCredits
         await self._refresh_loaded(Project, project_id)
         return entry

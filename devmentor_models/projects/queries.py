@@ -18,8 +18,10 @@ from sqlalchemy import (
     Integer,
     Interval,
     Select,
+    SQLColumnExpression,
     Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     exists,
@@ -47,21 +49,40 @@ from devmentor_models.projects.models import (
 _USER: BindParameter[Any] = bindparam("user_id")
 _ID: BindParameter[Any] = bindparam("id")
 
+
+def _shared_with_me() -> ColumnElement[Any]:
+    return any_(func.devmentor.shared_projects(type_=ARRAY(Uuid())))
+
+
+def visible(owner: SQLColumnExpression[Any], project: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+    """Return the condition on rows of the acting user, and of projects that others share with them."""
+    return or_(owner == _USER, project == _shared_with_me())
+
+
 # Built once: constructing a statement costs more than PostgreSQL takes to answer it.
 
-PROJECT_BY_ID = select(Project).where(
-    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_(None)
+#: Whether the acting user may write in somebody else's project.
+MAY_EDIT = select(
+    bindparam("project_id", type_=Uuid()) == any_(func.devmentor.edited_projects(type_=ARRAY(Uuid())))
 )
+
+_VISIBLE_PROJECT = visible(Project.user_id, Project.id)
+
+PROJECT_BY_ID = select(Project).where(_VISIBLE_PROJECT, Project.id == _ID, Project.deleted_at.is_(None))
 PROJECT_BY_SLUG = select(Project).where(
     Project.user_id == _USER, Project.slug == bindparam("slug"), Project.deleted_at.is_(None)
 )
 DELETED_PROJECT_BY_ID = select(Project).where(
-    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_not(None)
+    _VISIBLE_PROJECT, Project.id == _ID, Project.deleted_at.is_not(None)
 )
-PROJECT_EXISTS = select(Project.id).where(
-    Project.user_id == _USER, Project.id == _ID, Project.deleted_at.is_(None)
+PROJECT_OWNER = select(Project.user_id).where(
+    _VISIBLE_PROJECT, Project.id == _ID, Project.deleted_at.is_(None)
 )
-PROJECT_LOCK = PROJECT_EXISTS.with_for_update(key_share=True)
+PROJECT_LOCK = PROJECT_OWNER.with_for_update(key_share=True)
+#: The owner of the project that ``:project_id`` names, within another statement: an index condition there.
+OWNER_OF_PROJECT = (
+    select(Project.user_id).where(_VISIBLE_PROJECT, Project.id == bindparam("project_id")).scalar_subquery()
+)
 
 
 def _of_live_project(model: type[Epic | Task | ProjectFile]) -> ColumnElement[bool]:
@@ -83,31 +104,31 @@ TASK_IN_LIVE_PLAN = and_(
 )
 
 EPIC_BY_ID = select(Epic).where(
-    Epic.user_id == _USER, Epic.id == _ID, Epic.deleted_at.is_(None), EPIC_IN_LIVE_PROJECT
+    visible(Epic.user_id, Epic.project_id), Epic.id == _ID, Epic.deleted_at.is_(None), EPIC_IN_LIVE_PROJECT
 )
 DELETED_EPIC_BY_ID = select(Epic).where(
-    Epic.user_id == _USER, Epic.id == _ID, Epic.deleted_at.is_not(None), EPIC_IN_LIVE_PROJECT
+    visible(Epic.user_id, Epic.project_id), Epic.id == _ID, Epic.deleted_at.is_not(None), EPIC_IN_LIVE_PROJECT
 )
 EPICS_OF_PROJECT = select(Epic).where(
-    Epic.user_id == _USER,
+    Epic.user_id == OWNER_OF_PROJECT,
     Epic.project_id == bindparam("project_id"),
     Epic.deleted_at.is_(None),
     EPIC_IN_LIVE_PROJECT,
 )
 TASK_BY_ID = select(Task).where(
-    Task.user_id == _USER, Task.id == _ID, Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN
+    visible(Task.user_id, Task.project_id), Task.id == _ID, Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN
 )
 DELETED_TASK_BY_ID = select(Task).where(
-    Task.user_id == _USER, Task.id == _ID, Task.deleted_at.is_not(None), TASK_IN_LIVE_PLAN
+    visible(Task.user_id, Task.project_id), Task.id == _ID, Task.deleted_at.is_not(None), TASK_IN_LIVE_PLAN
 )
 TASKS_OF_PROJECT = select(Task).where(
-    Task.user_id == _USER,
+    Task.user_id == OWNER_OF_PROJECT,
     Task.project_id == bindparam("project_id"),
     Task.deleted_at.is_(None),
     TASK_IN_LIVE_PLAN,
 )
 FILE_BY_ID = select(ProjectFile).where(
-    ProjectFile.user_id == _USER,
+    visible(ProjectFile.user_id, ProjectFile.project_id),
     ProjectFile.id == _ID,
     ProjectFile.deleted_at.is_(None),
     FILE_IN_LIVE_PROJECT,
@@ -115,12 +136,20 @@ FILE_BY_ID = select(ProjectFile).where(
 # populate_existing: a file that was read before the lock was had would give out a stale version number.
 FILE_LOCKED = FILE_BY_ID.with_for_update(key_share=True).execution_options(populate_existing=True)
 DELETED_FILE_BY_ID = select(ProjectFile).where(
-    ProjectFile.user_id == _USER,
+    visible(ProjectFile.user_id, ProjectFile.project_id),
     ProjectFile.id == _ID,
     ProjectFile.deleted_at.is_not(None),
     FILE_IN_LIVE_PROJECT,
 )
-ANY_FILE_BY_ID = select(ProjectFile).where(ProjectFile.user_id == _USER, ProjectFile.id == _ID)
+ANY_FILE_BY_ID = select(ProjectFile).where(
+    visible(ProjectFile.user_id, ProjectFile.project_id), ProjectFile.id == _ID
+)
+FILES_OF_PROJECT = select(ProjectFile).where(
+    ProjectFile.user_id == OWNER_OF_PROJECT,
+    ProjectFile.project_id == bindparam("project_id"),
+    ProjectFile.deleted_at.is_(None),
+    FILE_IN_LIVE_PROJECT,
+)
 VERSION_BY_HASH = select(ProjectFileVersion).where(
     ProjectFileVersion.user_id == _USER,
     ProjectFileVersion.project_id == bindparam("project_id"),
@@ -143,6 +172,13 @@ COLLABORATOR = select(ProjectCollaborator).where(
     ProjectCollaborator.user_id == _USER,
     ProjectCollaborator.project_id == bindparam("project_id"),
     ProjectCollaborator.member_id == bindparam("member_id"),
+)
+COLLABORATORS_OF_PROJECT = select(ProjectCollaborator).where(
+    ProjectCollaborator.user_id == OWNER_OF_PROJECT,
+    ProjectCollaborator.project_id == bindparam("project_id"),
+)
+CREDITS_OF_PROJECT = select(CreditEntry).where(
+    CreditEntry.user_id == OWNER_OF_PROJECT, CreditEntry.project_id == bindparam("project_id")
 )
 ENTRY_BY_KEY = select(CreditEntry).where(
     CreditEntry.user_id == _USER,

@@ -10,11 +10,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm.util import identity_key
 
-from devmentor_models.errors import NotFound, UniqueViolation, VersionConflict
+from devmentor_models.errors import NotFound, RoleRequired, UniqueViolation, VersionConflict
 from devmentor_models.kit.base import LIVE, MutableRecord
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.kit.session import translated
 from devmentor_models.projects import queries
+from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Epic, Project, ProjectTemplate, Task
 from devmentor_models.projects.slugs import next_slug
 from devmentor_models.projects.values import change, check_values
@@ -27,22 +28,74 @@ SLUG_ATTEMPTS = 25
 
 
 class AsyncProjectsRepository(AsyncRepository):
-    """Base of the schema's repositories: the tenant is the acting user. Triggers keep the history."""
+    """Base of the schema's repositories. Triggers keep the history.
 
-    async def _own(self, statement: Select[M], key: UUID, entity: str) -> M:
-        """Return a row of the tenant by its key."""
+    A row belongs to the owner of its project. Whoever the project is shared with sees it as well; editors
+    change it. Row security says the same, below every statement; here it becomes a clear error.
+    """
+
+    async def _visible(self, statement: Select[M], key: UUID, entity: str) -> M:
+        """Return a row by its key: the acting user's, or of a project that is shared with the user."""
         return await self._get(statement, {"user_id": self.user_id, "id": key}, entity=entity, key=key)
 
-    async def _require_project(self, project_id: UUID, *, lock: bool = False) -> None:
-        """Make sure that a project of the tenant is live.
+    async def _editable(self, statement: Select[M], key: UUID, entity: str) -> M:
+        """Return a row by its key, for changing it.
 
         Raises:
-            NotFound: It is not.
+            NotFound: The acting user sees no such row.
+            RoleRequired: The user sees it, but is no editor.
         """
-        statement = queries.PROJECT_LOCK if lock else queries.PROJECT_EXISTS
-        found = await self._execute(statement, {"user_id": self.user_id, "id": project_id})
-        if found.scalar_one_or_none() is None:
+        row = await self._visible(statement, key, entity)
+        project_id = row.id if isinstance(row, Project) else getattr(row, "project_id", None)
+        await self._require_editor(getattr(row, "user_id", None), project_id)
+        return row
+
+    async def _owned_project(self, statement: Select[Project], project_id: UUID, entity: str) -> Project:
+        """Return a project, for what only its owner may do.
+
+        Raises:
+            NotFound: The acting user sees no such project.
+            RoleRequired: The project is another user's.
+        """
+        project = await self._visible(statement, project_id, entity)
+        if project.user_id != self.user_id:
+            raise RoleRequired("owner", "project", project_id)
+        return project
+
+    async def _project_owner(
+        self, project_id: UUID, *, role: CollaboratorRole | None = CollaboratorRole.EDITOR, lock: bool = False
+    ) -> UUID:
+        """Return the owner of a live project in which the acting user is about to do something.
+
+        Args:
+            project_id: The project.
+            role: What the user must be there, unless the owner; None: nothing but the owner will do.
+            lock: Whether nobody else may change the project until the transaction ends.
+
+        Raises:
+            NotFound: The acting user sees no such project.
+            RoleRequired: The user sees it, but has not the role.
+        """
+        statement = queries.PROJECT_LOCK if lock else queries.PROJECT_OWNER
+        parameters = {"user_id": self.user_id, "id": project_id}
+        owner: UUID | None = (await self._execute(statement, parameters)).scalar_one_or_none()
+        if owner is None and lock:
+            # Rows that one may only see cannot be locked either.
+            owner = (await self._execute(queries.PROJECT_OWNER, parameters)).scalar_one_or_none()
+        if owner is None:
             raise NotFound("project", project_id)
+        if role is None and owner != self.user_id:
+            raise RoleRequired("owner", "project", project_id)
+        if role is CollaboratorRole.EDITOR:
+            await self._require_editor(owner, project_id)
+        return owner
+
+    async def _require_editor(self, owner: UUID | None, project_id: UUID | None) -> None:
+        if owner == self.user_id:
+            return
+        may_edit = await self._execute(queries.MAY_EDIT, {"project_id": project_id})
+        if not may_edit.scalar_one():
+            raise RoleRequired(CollaboratorRole.EDITOR, "project", project_id)
 
     async def _change(self, entity: M, values: Mapping[str, Any], *, version: int | None = None) -> M:
         """Assign values and write them; nothing happens when nothing differs.
@@ -70,7 +123,7 @@ class AsyncProjectsRepository(AsyncRepository):
             return
         ids, positions, versions = zip(*moved, strict=True)
         parameters = {
-            "tenant": self.user_id,
+            "tenant": rows[0].user_id,
             "ids": list(ids),
             "positions": list(positions),
             "versions": list(versions),

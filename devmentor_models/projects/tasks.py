@@ -55,7 +55,6 @@ class TaskRepository(ProjectsRepository):
             ForeignKeyViolation: There is no such assignee.
         """
         values = {
-            "user_id": self.user_id,
             "project_id": project_id,
             "title": title,
             "epic_id": epic_id,
@@ -67,11 +66,9 @@ class TaskRepository(ProjectsRepository):
             "due_date": due_date,
         }
         task = built(Task, values)
-        self._require_project(project_id)
+        task.user_id = self._project_owner(project_id)
         self._require_epic(project_id, epic_id)
-        last = select(func.coalesce(func.max(Task.position), 0) + 1).where(
-            *self._list_of(project_id, epic_id)
-        )
+        last = select(func.coalesce(func.max(Task.position), 0) + 1).where(*_list_of(task, epic_id))
         task.position = (self._execute(last)).scalar_one()
         return self._add(task)
 
@@ -81,7 +78,7 @@ class TaskRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such task, or it, its epic or its project is deleted.
         """
-        return self._own(queries.TASK_BY_ID, task_id, "task")
+        return self._visible(queries.TASK_BY_ID, task_id, "task")
 
     def list(
         self,
@@ -131,7 +128,7 @@ class TaskRepository(ProjectsRepository):
             VersionConflict: The task was changed since ``version``.
         """
         check_names(changes, TaskChanges)
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         values: dict[str, Any] = dict(changes)
         if "status" in changes:
             values |= _status(task, changes["status"])
@@ -151,7 +148,7 @@ class TaskRepository(ProjectsRepository):
         """
         if after == task_id:
             raise InvalidValue("after", "is the task itself")
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         self._require_epic(task.project_id, epic_id)
         position = self._place(task, epic_id, after)
         if position is None:
@@ -167,7 +164,7 @@ class TaskRepository(ProjectsRepository):
             NotFound: The acting user has no such task.
             ForeignKeyViolation: There is no such assignee.
         """
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         return self._change(task, {"assignee_id": assignee_id})
 
     def complete(self, task_id: UUID) -> Task:
@@ -176,7 +173,7 @@ class TaskRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such task.
         """
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         values = _status(task, TaskStatus.DONE)
         return self._change(task, values)
 
@@ -186,7 +183,7 @@ class TaskRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such task.
         """
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         values = _status(task, TaskStatus.TODO) if task.status is TaskStatus.DONE else {}
         return self._change(task, values)
 
@@ -196,7 +193,7 @@ class TaskRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such task, or it is deleted already.
         """
-        task = self.get(task_id)
+        task = self._editable(queries.TASK_BY_ID, task_id, "task")
         values = {"deleted_at": datetime.now(UTC)}
         return self._change(task, values)
 
@@ -206,7 +203,7 @@ class TaskRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such deleted task, or its epic or project is deleted.
         """
-        task = self._own(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
+        task = self._editable(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
         return self._change(task, {"deleted_at": None})
 
     def assigned_to_team(
@@ -236,19 +233,13 @@ class TaskRepository(ProjectsRepository):
     def _require_epic(self, project_id: UUID, epic_id: UUID | None) -> None:
         if epic_id is None:
             return
-        epic: Epic = self._own(queries.EPIC_BY_ID, epic_id, "epic")
+        epic: Epic = self._visible(queries.EPIC_BY_ID, epic_id, "epic")
         if epic.project_id != project_id:
             raise NotFound("epic", epic_id)
 
-    def _list_of(self, project_id: UUID, epic_id: UUID | None) -> tuple[Any, ...]:
-        """Return the conditions of the list that a task stands in; deleted tasks keep their places."""
-        return Task.user_id == self.user_id, Task.project_id == project_id, Task.epic_id == epic_id
-
     def _place(self, task: Task, epic_id: UUID | None, after: UUID | None) -> float | None:
         """Return a position behind ``after``, or None when there is no number left in between."""
-        others = select(func.min(Task.position)).where(
-            *self._list_of(task.project_id, epic_id), Task.id != task.id
-        )
+        others = select(func.min(Task.position)).where(*_list_of(task, epic_id), Task.id != task.id)
         if after is None:
             first: float | None = (self._execute(others)).scalar_one()
             return 1.0 if first is None else first - 1
@@ -266,11 +257,16 @@ class TaskRepository(ProjectsRepository):
         """Number a list 1, 2, 3 …: halving a gap some fifty times leaves no number in it."""
         siblings: Select[Task] = (
             select(Task)
-            .where(*self._list_of(task.project_id, epic_id))
+            .where(*_list_of(task, epic_id))
             .order_by(Task.position, Task.id)
             .execution_options(populate_existing=True)
         )
         self._number(self._all(siblings))
+
+
+def _list_of(task: Task, epic_id: UUID | None) -> tuple[Any, ...]:
+    """Return the conditions of a list of the task's project; deleted tasks keep their places."""
+    return Task.user_id == task.user_id, Task.project_id == task.project_id, Task.epic_id == epic_id
 
 
 def _status(task: Task, status: TaskStatus) -> dict[str, Any]:

@@ -54,7 +54,6 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             ForeignKeyViolation: There is no such assignee.
         """
         values = {
-            "user_id": self.user_id,
             "project_id": project_id,
             "title": title,
             "epic_id": epic_id,
@@ -66,11 +65,9 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             "due_date": due_date,
         }
         task = built(Task, values)
-        await self._require_project(project_id)
+        task.user_id = await self._project_owner(project_id)
         await self._require_epic(project_id, epic_id)
-        last = select(func.coalesce(func.max(Task.position), 0) + 1).where(
-            *self._list_of(project_id, epic_id)
-        )
+        last = select(func.coalesce(func.max(Task.position), 0) + 1).where(*_list_of(task, epic_id))
         task.position = (await self._execute(last)).scalar_one()
         return await self._add(task)
 
@@ -80,7 +77,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such task, or it, its epic or its project is deleted.
         """
-        return await self._own(queries.TASK_BY_ID, task_id, "task")
+        return await self._visible(queries.TASK_BY_ID, task_id, "task")
 
     async def list(
         self,
@@ -132,7 +129,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             VersionConflict: The task was changed since ``version``.
         """
         check_names(changes, TaskChanges)
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         values: dict[str, Any] = dict(changes)
         if "status" in changes:
             values |= _status(task, changes["status"])
@@ -152,7 +149,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         """
         if after == task_id:
             raise InvalidValue("after", "is the task itself")
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         await self._require_epic(task.project_id, epic_id)
         position = await self._place(task, epic_id, after)
         if position is None:
@@ -168,7 +165,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
             NotFound: The acting user has no such task.
             ForeignKeyViolation: There is no such assignee.
         """
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         return await self._change(task, {"assignee_id": assignee_id})
 
     async def complete(self, task_id: UUID) -> Task:
@@ -177,7 +174,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such task.
         """
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         values = _status(task, TaskStatus.DONE)
         return await self._change(task, values)
 
@@ -187,7 +184,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such task.
         """
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         values = _status(task, TaskStatus.TODO) if task.status is TaskStatus.DONE else {}
         return await self._change(task, values)
 
@@ -197,7 +194,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such task, or it is deleted already.
         """
-        task = await self.get(task_id)
+        task = await self._editable(queries.TASK_BY_ID, task_id, "task")
         values = {"deleted_at": datetime.now(UTC)}
         return await self._change(task, values)
 
@@ -207,7 +204,7 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such deleted task, or its epic or project is deleted.
         """
-        task = await self._own(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
+        task = await self._editable(queries.DELETED_TASK_BY_ID, task_id, "deleted task")
         return await self._change(task, {"deleted_at": None})
 
     async def assigned_to_team(
@@ -237,19 +234,13 @@ class AsyncTaskRepository(AsyncProjectsRepository):
     async def _require_epic(self, project_id: UUID, epic_id: UUID | None) -> None:
         if epic_id is None:
             return
-        epic: Epic = await self._own(queries.EPIC_BY_ID, epic_id, "epic")
+        epic: Epic = await self._visible(queries.EPIC_BY_ID, epic_id, "epic")
         if epic.project_id != project_id:
             raise NotFound("epic", epic_id)
 
-    def _list_of(self, project_id: UUID, epic_id: UUID | None) -> tuple[Any, ...]:
-        """Return the conditions of the list that a task stands in; deleted tasks keep their places."""
-        return Task.user_id == self.user_id, Task.project_id == project_id, Task.epic_id == epic_id
-
     async def _place(self, task: Task, epic_id: UUID | None, after: UUID | None) -> float | None:
         """Return a position behind ``after``, or None when there is no number left in between."""
-        others = select(func.min(Task.position)).where(
-            *self._list_of(task.project_id, epic_id), Task.id != task.id
-        )
+        others = select(func.min(Task.position)).where(*_list_of(task, epic_id), Task.id != task.id)
         if after is None:
             first: float | None = (await self._execute(others)).scalar_one()
             return 1.0 if first is None else first - 1
@@ -267,11 +258,16 @@ class AsyncTaskRepository(AsyncProjectsRepository):
         """Number a list 1, 2, 3 …: halving a gap some fifty times leaves no number in it."""
         siblings: Select[Task] = (
             select(Task)
-            .where(*self._list_of(task.project_id, epic_id))
+            .where(*_list_of(task, epic_id))
             .order_by(Task.position, Task.id)
             .execution_options(populate_existing=True)
         )
         await self._number(await self._all(siblings))
+
+
+def _list_of(task: Task, epic_id: UUID | None) -> tuple[Any, ...]:
+    """Return the conditions of a list of the task's project; deleted tasks keep their places."""
+    return Task.user_id == task.user_id, Task.project_id == task.project_id, Task.epic_id == epic_id
 
 
 def _status(task: Task, status: TaskStatus) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
+from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Epic, ProjectTemplate, Task
 from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
 from devmentor_models.projects.shared import ProjectsRepository
@@ -53,7 +54,7 @@ class TemplateRepository(ProjectsRepository):
         Raises:
             NotFound: No such template is visible.
         """
-        return self._own(queries.TEMPLATE_BY_ID, template_id, "template")
+        return self._visible(queries.TEMPLATE_BY_ID, template_id, "template")
 
     def list(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[ProjectTemplate]:
         """Return a page of the user's and the catalogue's templates, newest first."""
@@ -67,7 +68,7 @@ class TemplateRepository(ProjectsRepository):
             NotFound: The user has no such project.
             InvalidValue: A value does not fit.
         """
-        self._require_project(project_id)
+        self._project_owner(project_id, role=CollaboratorRole.VIEWER)
         parameters = {"user_id": self.user_id, "project_id": project_id}
         in_order = queries.EPICS_OF_PROJECT.order_by(Epic.position, Epic.id)
         epics = self._all(in_order, parameters)
@@ -90,7 +91,7 @@ class TemplateRepository(ProjectsRepository):
         Raises:
             NotFound: The user has no such template.
         """
-        self.session.delete(self._own(queries.OWN_TEMPLATE_BY_ID, template_id, "own template"))
+        self.session.delete(self._visible(queries.OWN_TEMPLATE_BY_ID, template_id, "own template"))
         self._flush()
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
 from devmentor_models.projects import queries
+from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Epic, ProjectTemplate, Task
 from devmentor_models.projects.plans import EpicPlan, Plan, TaskPlan
 from devmentor_models.projects.shared_async import AsyncProjectsRepository
@@ -52,7 +53,7 @@ class AsyncTemplateRepository(AsyncProjectsRepository):
         Raises:
             NotFound: No such template is visible.
         """
-        return await self._own(queries.TEMPLATE_BY_ID, template_id, "template")
+        return await self._visible(queries.TEMPLATE_BY_ID, template_id, "template")
 
     async def list(self, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[ProjectTemplate]:
         """Return a page of the user's and the catalogue's templates, newest first."""
@@ -68,7 +69,7 @@ class AsyncTemplateRepository(AsyncProjectsRepository):
             NotFound: The user has no such project.
             InvalidValue: A value does not fit.
         """
-        await self._require_project(project_id)
+        await self._project_owner(project_id, role=CollaboratorRole.VIEWER)
         parameters = {"user_id": self.user_id, "project_id": project_id}
         in_order = queries.EPICS_OF_PROJECT.order_by(Epic.position, Epic.id)
         epics = await self._all(in_order, parameters)
@@ -91,7 +92,9 @@ class AsyncTemplateRepository(AsyncProjectsRepository):
         Raises:
             NotFound: The user has no such template.
         """
-        await self.session.delete(await self._own(queries.OWN_TEMPLATE_BY_ID, template_id, "own template"))
+        await self.session.delete(
+            await self._visible(queries.OWN_TEMPLATE_BY_ID, template_id, "own template")
+        )
         await self._flush()
 
 

@@ -43,6 +43,7 @@ class Writers(StrEnum):
     OWNER = "owner"
     #: Editors change it; only the owner makes and deletes it.
     EDITORS_UPDATE = "editors_update"
+    EVERYONE = "everyone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,6 @@ def catalog() -> Policy:
     return Policy(Visibility.EVERYONE)
 
 
-def service_only() -> Policy:
-    """Return the policy of a table that only services touch, acting for no user."""
-    return Policy(Visibility.SERVICE)
+def service_only(*, users_add: bool = False) -> Policy:
+    """Return the policy of a table that only services touch, acting for no user; users may add to it."""
+    return Policy(Visibility.SERVICE, writers=Writers.EVERYONE if users_add else Writers.OWNER)

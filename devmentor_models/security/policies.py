@@ -126,6 +126,8 @@ def _access(security: Security) -> Iterator[Rule]:
         yield Rule("everyone", "SELECT", "true")
     else:
         yield Rule("service", "ALL", _NOBODY_IN_PARTICULAR)
+        if policy.writers is Writers.EVERYONE:
+            yield Rule("adder", "INSERT", "true")
 
 
 def _shared(policy: Policy) -> Iterator[Rule]:

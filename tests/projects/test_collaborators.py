@@ -131,7 +131,7 @@ def test_history_survives_its_actor(database: Database, owner: UUID, stranger: U
         project = tx.projects.create(name="Remembered")
         ProjectCollaboratorFactory.insert(tx.session, project=project, member_id=stranger)
         entry = ActivityFactory.insert(tx.session, project=project, actor_id=stranger)
-    with database.begin(Actor.service("auth")) as tx:
+    with database.begin(Actor.service("auth", on_behalf_of=stranger)) as tx:
         tx.session.execute(delete(User).where(User.id == stranger))
     with database.begin(Actor.user(owner)) as tx:
         kept = {line.id: line for line in (tx.activity.timeline(project_id=project.id)).items}

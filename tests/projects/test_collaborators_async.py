@@ -134,7 +134,7 @@ async def test_history_survives_its_actor(async_database: AsyncDatabase, owner: 
         project = await tx.projects.create(name="Remembered")
         await tx.session.run_sync(ProjectCollaboratorFactory.insert, project=project, member_id=stranger)
         entry = await tx.session.run_sync(ActivityFactory.insert, project=project, actor_id=stranger)
-    async with async_database.begin(Actor.service("auth")) as tx:
+    async with async_database.begin(Actor.service("auth", on_behalf_of=stranger)) as tx:
         await tx.session.execute(delete(User).where(User.id == stranger))
     async with async_database.begin(Actor.user(owner)) as tx:
         kept = {line.id: line for line in (await tx.activity.timeline(project_id=project.id)).items}

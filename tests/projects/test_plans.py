@@ -102,10 +102,11 @@ def test_templates_are_the_users_and_the_catalogues(database: Database, owner: U
     with database.begin(Actor.user(owner)) as tx:
         mine = tx.templates.create(name="Mine", plan=Plan())
         assert (tx.templates.create(name="Mine", plan=Plan())).slug == "mine-2"
-        common = ProjectTemplateFactory.insert(tx.session, user_id=None)
         with pytest.raises(UniqueViolation):
             with tx.savepoint():
                 tx.templates.create(name="Other", slug="mine", plan=Plan())
+    with database.begin(Actor.service("projects")) as tx:
+        common = ProjectTemplateFactory.insert(tx.session, user_id=None)
     with database.begin(Actor.user(stranger)) as tx:
         for attempt in (tx.templates.get, tx.templates.delete):
             with pytest.raises(NotFound):

@@ -105,10 +105,11 @@ async def test_templates_are_the_users_and_the_catalogues(
     async with async_database.begin(Actor.user(owner)) as tx:
         mine = await tx.templates.create(name="Mine", plan=Plan())
         assert (await tx.templates.create(name="Mine", plan=Plan())).slug == "mine-2"
-        common = await tx.session.run_sync(ProjectTemplateFactory.insert, user_id=None)
         with pytest.raises(UniqueViolation):
             async with tx.savepoint():
                 await tx.templates.create(name="Other", slug="mine", plan=Plan())
+    async with async_database.begin(Actor.service("projects")) as tx:
+        common = await tx.session.run_sync(ProjectTemplateFactory.insert, user_id=None)
     async with async_database.begin(Actor.user(stranger)) as tx:
         for attempt in (tx.templates.get, tx.templates.delete):
             with pytest.raises(NotFound):

@@ -20,11 +20,12 @@ from devmentor_models.kit.ids import uuid7
 pytestmark = pytest.mark.anyio
 
 
-def _model(tx: Transaction) -> UUID:
+def _model(database: Database) -> UUID:
     """Return the id of a new embedding model of two dimensions."""
     model_id = uuid7()
     row = {"id": model_id, "name": f"ranking-{model_id.hex}", "dimensions": 2, "metric": "cosine"}
-    tx.session.execute(_statement("ai.embedding_models", [row]))
+    with database.begin(Actor.service("ai")) as tx:
+        tx.session.execute(_statement("ai.embedding_models", [row]))
     return model_id
 
 
@@ -60,14 +61,14 @@ def _statement(table: str, rows: list[dict[str, Any]]) -> Any:
 def test_recent_projects_by_distance(database: Database, owner: UUID, stranger: UUID) -> None:
     """Only with enough recent documents, only the tenant's live ones, the nearest first, in one statement."""
     with database.begin(Actor.user(stranger)) as tx:
-        model_id = _model(tx)
+        model_id = _model(database)
         _project(tx, model_id, "theirs", [1, 0], 3)
     with database.begin(Actor.user(owner)) as tx:
         far = _project(tx, model_id, "far", [0, 1], 4)
         near = _project(tx, model_id, "near", [1, 0.1], 3)
         _project(tx, model_id, "idle", [1, 0], 2)
         _project(tx, model_id, "old", [1, 0], 9, days=8)
-        _project(tx, _model(tx), "other model", [1, 0], 9)
+        _project(tx, _model(database), "other model", [1, 0], 9)
         gone = _project(tx, model_id, "gone", [1, 0], 9)
         tx.projects.soft_delete(gone)
         ranked = tx.projects.ranked_by_activity([1, 0], model_id=model_id, more_than=2)
@@ -82,7 +83,7 @@ def test_recent_projects_by_distance(database: Database, owner: UUID, stranger: 
 def test_ranking_takes_one_statement(database: Database, owner: UUID, statements: list[str]) -> None:
     """No statement per project."""
     with database.begin(Actor.user(owner)) as tx:
-        model_id = _model(tx)
+        model_id = _model(database)
         for name in "abc":
             _project(tx, model_id, name, [1, 1], 1)
         statements.clear()

@@ -19,11 +19,12 @@ from devmentor_models.kit.ids import uuid7
 pytestmark = pytest.mark.anyio
 
 
-async def _model(tx: AsyncTransaction) -> UUID:
+async def _model(database: AsyncDatabase) -> UUID:
     """Return the id of a new embedding model of two dimensions."""
     model_id = uuid7()
     row = {"id": model_id, "name": f"ranking-{model_id.hex}", "dimensions": 2, "metric": "cosine"}
-    await tx.session.execute(_statement("ai.embedding_models", [row]))
+    async with database.begin(Actor.service("ai")) as tx:
+        await tx.session.execute(_statement("ai.embedding_models", [row]))
     return model_id
 
 
@@ -61,14 +62,14 @@ async def test_recent_projects_by_distance(
 ) -> None:
     """Only with enough recent documents, only the tenant's live ones, the nearest first, in one statement."""
     async with async_database.begin(Actor.user(stranger)) as tx:
-        model_id = await _model(tx)
+        model_id = await _model(async_database)
         await _project(tx, model_id, "theirs", [1, 0], 3)
     async with async_database.begin(Actor.user(owner)) as tx:
         far = await _project(tx, model_id, "far", [0, 1], 4)
         near = await _project(tx, model_id, "near", [1, 0.1], 3)
         await _project(tx, model_id, "idle", [1, 0], 2)
         await _project(tx, model_id, "old", [1, 0], 9, days=8)
-        await _project(tx, await _model(tx), "other model", [1, 0], 9)
+        await _project(tx, await _model(async_database), "other model", [1, 0], 9)
         gone = await _project(tx, model_id, "gone", [1, 0], 9)
         await tx.projects.soft_delete(gone)
         ranked = await tx.projects.ranked_by_activity([1, 0], model_id=model_id, more_than=2)
@@ -85,7 +86,7 @@ async def test_ranking_takes_one_statement(
 ) -> None:
     """No statement per project."""
     async with async_database.begin(Actor.user(owner)) as tx:
-        model_id = await _model(tx)
+        model_id = await _model(async_database)
         for name in "abc":
             await _project(tx, model_id, name, [1, 1], 1)
         statements.clear()

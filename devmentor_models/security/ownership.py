@@ -1,0 +1,59 @@
+"""Rows that are shared stay their owner's: who may edit one may not take it (Z1).
+
+Row security alone would let editors write their own id into a row that they may change: both the old row and
+the new one are theirs to change.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+
+from devmentor_models.kit.base import Base
+from devmentor_models.kit.objects import declare, function, trigger
+from devmentor_models.security.declarations import Security, Visibility, Writers
+from devmentor_models.security.roles import OWNER
+
+_REFUSE = """
+CREATE FUNCTION devmentor.keep_owner() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $fn$
+BEGIN
+    RAISE insufficient_privilege USING
+        MESSAGE = format('%s.%s, %s: only the owner may', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_NAME);
+END
+$fn$
+"""
+
+
+def declare_ownership() -> None:
+    """Declare the function, and the trigger of every table that editors may change."""
+    declare(Base.metadata, function(_REFUSE, comment="Refuses to change what is the owner's alone"))
+    for mapper in Base.registry.mappers:
+        table = mapper.local_table
+        security: Security = mapper.class_.__security__
+        policy = security.policy
+        shared = policy.visibility is Visibility.SHARED and policy.writers is not Writers.OWNER
+        if isinstance(table, Table) and shared and not security.append_only:
+            keep(table.fullname, "keep_owner", (str(policy.owner),))
+
+
+def keep(table: str, name: str, columns: tuple[str, ...], *, when: str = "") -> None:
+    """Declare that some columns of a table do not change; cascades, which run as the tables' owner, may.
+
+    Args:
+        table: ``schema.table``.
+        name: The trigger's name.
+        columns: The columns.
+        when: Condition on OLD and NEW; in any case when empty.
+    """
+    old, new = (f"({', '.join(f'{row}.{column}' for column in columns)})" for row in ("OLD", "NEW"))
+    condition = f"{old} IS DISTINCT FROM {new} AND current_user <> '{OWNER.name}'"
+    declare(
+        Base.metadata,
+        trigger(
+            name,
+            table,
+            f"BEFORE UPDATE OF {', '.join(columns)}",
+            "devmentor.keep_owner()",
+            when=f"{condition} AND {when}" if when else condition,
+        ),
+    )
