@@ -4,7 +4,7 @@ Every statement on an audited table writes its lines in its own transaction. Cod
 revision cannot erase a user any more: it changes lines of the trail itself.
 
 Revision: 0d1c5a6e00a2
-Revises: 0d1c5a6e0009
+Revises: 0d1c5a6e0010
 Created: 2026-11-24 01:21:00+00:00
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e00a2"
-down_revision: str | None = "0d1c5a6e0009"
+down_revision: str | None = "0d1c5a6e0010"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -118,12 +118,12 @@ class UserKey(MutableRecord):
         UniqueConstraint("user_id"),
         {"schema": SCHEMA, "comment": "Users' keys for encrypted columns; keep out of long-lived backups"},
     )
-    # The owner of the tables: `devmentor-db rotate-keys`. The AI service encrypts keys of providers.
+    # The definer rights: `devmentor-db rotate-keys`. The AI service encrypts keys of providers. Not audited:
+    # a rotation would write a line for every user, and the rows say when they were written.
     __security__: ClassVar = Security(
         owned_by(),
         grants=(Grant(Service.AUTH), Grant(Service.AI, ("SELECT", "INSERT"))),
         definer=("SELECT", "INSERT", "UPDATE"),
-        audited=True,
         redacted=("wrapped_key",),
     )
 

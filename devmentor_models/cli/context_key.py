@@ -10,7 +10,6 @@ import typer
 
 from devmentor_models.cli.target import URL_VARIABLE, resolve
 from devmentor_models.errors import ConfigurationError
-from devmentor_models.security.signing import KEY_BYTES, KEY_VARIABLE, ContextKeys
 
 
 def context_key(
@@ -33,6 +32,11 @@ def context_key(
     Give the services the key first. To change it: services and database get "new,old", then "new".
     """
     from devmentor_models.migrations import context_keys  # noqa: PLC0415 - slow to import
+    from devmentor_models.security.signing import (  # noqa: PLC0415 - likewise
+        KEY_BYTES,
+        KEY_VARIABLE,
+        ContextKeys,
+    )
 
     if generate:
         typer.echo(base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode())
