@@ -8,14 +8,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CheckConstraint,
     Computed,
     ForeignKey,
     Index,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -31,6 +29,7 @@ from devmentor_models.kit.types import (
     NormalizedVarchar,
     Sha256,
     Timestamp,
+    UuidList,
     Varchar,
 )
 from devmentor_models.security import PURGE, Chore, Grant, Security, Writers, owned_by, shared_in_team, trail
@@ -288,7 +287,7 @@ class AuditEntry(PartitionedRecord):
         Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What else is known; no secrets"
     )
     mentions: Mapped[list[UUID] | None] = mapped_column(
-        ARRAY(Uuid()), comment="Other users whose ids the details hold; NULL: none"
+        UuidList(), comment="Other users whose ids the details hold; NULL: none"
     )
     request_id: Mapped[str | None] = mapped_column(Varchar(128), comment="Correlates with the services' logs")
     ip_address: Mapped[IPv4Address | IPv6Address | None] = mapped_column(

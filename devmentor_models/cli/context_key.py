@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from devmentor_models.cli.target import URL_VARIABLE, resolve
-from devmentor_models.errors import ConfigurationError
 
 
 def context_key(
@@ -31,7 +30,8 @@ def context_key(
 
     Give the services the key first. To change it: services and database get "new,old", then "new".
     """
-    from devmentor_models.migrations import context_keys  # noqa: PLC0415 - slow to import
+    from devmentor_models.errors import ConfigurationError  # noqa: PLC0415 - slow to import
+    from devmentor_models.migrations import context_keys  # noqa: PLC0415 - likewise
     from devmentor_models.security.signing import (  # noqa: PLC0415 - likewise
         KEY_BYTES,
         KEY_VARIABLE,

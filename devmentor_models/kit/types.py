@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pgvector import HalfVector
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import Date, DateTime, Dialect, LargeBinary, Numeric, String, Text
+from sqlalchemy import Date, DateTime, Dialect, LargeBinary, Numeric, String, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.types import TypeDecorator
 
@@ -166,6 +167,22 @@ class TextList(CheckedType[list[str]]):
                 raise self.refuse(problem)
             if len(item) > self.item_length:
                 raise self.refuse(f"has an item of {len(item)} characters; at most {self.item_length} fit")
+        return list(value)
+
+
+class UuidList(CheckedType[list[UUID]]):
+    """``UUID[]``: keys of rows."""
+
+    impl = ARRAY(Uuid())
+    cache_ok = True
+
+    def check(self, value: Any) -> list[UUID]:
+        """Refuse anything but a list of UUIDs."""
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise self.refuse(f"expects a list of UUIDs, not {type(value).__name__}")
+        for item in value:
+            if not isinstance(item, UUID):
+                raise self.refuse(f"expects UUIDs, not {type(item).__name__}")
         return list(value)
 
 

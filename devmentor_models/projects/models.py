@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +33,7 @@ from devmentor_models.kit.types import (
     Sha256,
     TextList,
     Timestamp,
+    UuidList,
     Varchar,
 )
 from devmentor_models.projects.enums import (
@@ -337,7 +338,7 @@ class Activity(PartitionedRecord):
         Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What else is worth knowing"
     )
     mentions: Mapped[list[UUID] | None] = mapped_column(
-        ARRAY(Uuid()), comment="Users whose ids the details hold; NULL: none"
+        UuidList(), comment="Users whose ids the details hold; NULL: none"
     )
 
 

@@ -33,6 +33,7 @@ from devmentor_models.kit.types import (
     Sha256,
     TextList,
     Timestamp,
+    UuidList,
     Varchar,
 )
 from devmentor_models.learning.types import Percentage
@@ -45,6 +46,7 @@ BAD: dict[type[CheckedType[Any]], list[Any]] = {
     LongText: [NUL, SURROGATE, 7, b"x"],
     EncryptedText: [NUL, SURROGATE, 7, "x" * 5000],
     TextList: [[NUL], [SURROGATE], "x", [7], ["x" * 1000]],
+    UuidList: ["x", [7], ["x"], 7],
     Json: [
         {"k": NUL},
         {NUL: 1},

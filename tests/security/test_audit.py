@@ -20,6 +20,7 @@ from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import Team, User
 from devmentor_models.cli.target import psql_arguments
+from devmentor_models.learning.models import Roadmap
 from devmentor_models.security.audit import audited_tables, redacted_columns
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import TeamFactory, UserFactory
@@ -237,13 +238,13 @@ def test_a_changed_key_and_a_changed_owner_are_recorded(devmentor_engine: Engine
     first, second = owner_of(devmentor_engine), owner_of(devmentor_engine)
     old, new = many(2)
     with devmentor_engine.begin() as connection:
-        connection.execute(insert(Team), {"id": old, "user_id": first, "name": "handed over"})
-        connection.execute(update(Team).where(Team.id == old).values(user_id=second))
-        connection.execute(update(Team).where(Team.id == old).values(id=new))
-    handed = lines(devmentor_engine, "auth.teams", old)[1]
+        connection.execute(insert(Roadmap), {"id": old, "user_id": first, "title": "handed over"})
+        connection.execute(update(Roadmap).where(Roadmap.id == old).values(user_id=second))
+        connection.execute(update(Roadmap).where(Roadmap.id == old).values(id=new))
+    handed = lines(devmentor_engine, "learning.roadmaps", old)[1]
     assert (handed.user_id, handed.mentions) == (second, [first])
-    assert events(devmentor_engine, "auth.teams", old) == ["insert", "update", "update"]
-    assert events(devmentor_engine, "auth.teams", new) == ["update"]
+    assert events(devmentor_engine, "learning.roadmaps", old) == ["insert", "update", "update"]
+    assert events(devmentor_engine, "learning.roadmaps", new) == ["update"]
 
 
 def test_cascades_are_recorded_once_per_row(devmentor_engine: Engine) -> None:
