@@ -44,6 +44,9 @@ $fn$
 """
 
 # SECURITY DEFINER: whoever calls it need not own the tables, and the partitions belong to who does.
+#
+# The parent's policies count for statements on the parent. Whoever is granted a partition itself sees
+# nothing, except for backups, which read partitions one by one.
 _ENSURE_PARTITIONS = """
 CREATE FUNCTION devmentor.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
@@ -51,6 +54,7 @@ DECLARE
     parent record;
     starts timestamptz;
     partition text;
+    unprotected regclass;
 BEGIN
     FOR parent IN
         SELECT c.oid, n.nspname AS schema, c.relname AS name
@@ -79,6 +83,16 @@ BEGIN
                 );
             END IF;
             RETURN NEXT parent.schema || '.' || partition;
+        END LOOP;
+        FOR unprotected IN
+            SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = parent.oid AND NOT c.relforcerowsecurity
+        LOOP
+            EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', unprotected);
+            EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', unprotected);
+            EXECUTE format(
+                'CREATE POLICY backup ON %s FOR SELECT TO devmentor_backup USING (true)', unprotected);
+            EXECUTE format('GRANT SELECT ON %s TO devmentor_backup', unprotected);
         END LOOP;
     END LOOP;
 END
