@@ -68,6 +68,11 @@ def upgrade() -> None:
      SET row_security TO 'on'
     AS $function$
     BEGIN
+        PERFORM set_config('devmentor.owners', '', true),
+                set_config('devmentor.shared_projects', '', true),
+                set_config('devmentor.edited_projects', '', true),
+                set_config('devmentor.shared_teams', '', true),
+                set_config('devmentor.edited_teams', '', true);
         IF devmentor.signed() AND devmentor.sealed('devmentor.seal') IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'DMCTX',
                 MESSAGE = 'the context is not signed with a key of this database';

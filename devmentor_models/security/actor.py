@@ -122,7 +122,10 @@ class Actor:
         return f"user:{self.user_id}" if self.kind is ActorKind.USER else f"service:{self.name}"
 
     def settings(self) -> dict[str, str]:
-        """Return the transaction's ``devmentor.*`` settings; what is unset is left out."""
+        """Return the transaction's ``devmentor.*`` settings.
+
+        All of them, empty where nothing is known: what somebody has set for the whole session would count.
+        """
         pairs = {
             "devmentor.user_id": str(self.user_id) if self.user_id else None,
             "devmentor.service": self.name,
@@ -130,7 +133,7 @@ class Actor:
             "devmentor.ip_address": str(self.ip_address) if self.ip_address else None,
             "devmentor.user_agent": self.user_agent,
         }
-        return {name: value for name, value in pairs.items() if value}
+        return {name: value or "" for name, value in pairs.items()}
 
 
 def context_sql(actor: Actor, seal: str | None = None) -> str:

@@ -126,9 +126,15 @@ END
 $fn$
 """
 
+# What somebody has set for the whole session, outliving its transaction, does not count.
 _ENTER = f"""
 CREATE FUNCTION devmentor.enter() RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
 BEGIN
+    PERFORM set_config('devmentor.owners', '', true),
+            set_config('devmentor.shared_projects', '', true),
+            set_config('devmentor.edited_projects', '', true),
+            set_config('devmentor.shared_teams', '', true),
+            set_config('devmentor.edited_teams', '', true);
     IF devmentor.signed() AND devmentor.sealed('devmentor.seal') IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '{CONTEXT_REFUSED}',
             MESSAGE = 'the context is not signed with a key of this database';
