@@ -9,10 +9,14 @@ from io import StringIO
 import psycopg
 import pytest
 from alembic import command
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from devmentor_models import migrate
 from devmentor_models.errors import MigrationRefused
 from devmentor_models.settings import conninfo
+from devmentor_models.testing.factories.auth import TeamFactory
 from tests.support.revision_folder import Revisions
 
 BUILD = "op.create_index_concurrently('ix', 't', ['a', sa.text('lower(b) DESC')], unique=True)"
@@ -239,6 +243,33 @@ def test_writers_go_on_while_a_constraint_is_validated(
     thread.join()
     assert value(connection, "SELECT convalidated FROM pg_constraint WHERE conname = 'ck'") is True
     assert max(waits) < 0.4, "the validation alone takes half a second"
+
+
+def test_a_foreign_key_is_checked_under_forced_row_security(
+    later_revisions: Revisions, devmentor_database_url: str
+) -> None:
+    """Row security binds the query that PostgreSQL checks it by, also the owner's: no row is passed over."""
+    later_revisions.add(
+        """
+        op.add_column('teams', sa.Column('boss', sa.Uuid), schema='auth')
+        op.create_foreign_key('fk_boss', 'teams', 'users', ['boss'], ['id'], source_schema='auth',
+            referent_schema='auth', postgresql_not_valid=True)
+        """
+    )
+    later_revisions.upgrade(devmentor_database_url)
+    later_revisions.add("op.validate_constraint('fk_boss', 'teams', schema='auth')")
+    with psycopg.connect(conninfo(devmentor_database_url), autocommit=True) as connection:
+        with Session(create_engine(devmentor_database_url, poolclass=NullPool)) as session:
+            TeamFactory.insert(session)
+            session.commit()
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE auth.teams SET boss = gen_random_uuid()")
+        with pytest.raises(IntegrityError, match="fk_boss"):
+            later_revisions.upgrade(devmentor_database_url)
+        connection.execute("UPDATE auth.teams SET boss = user_id")
+        later_revisions.upgrade(devmentor_database_url)
+        assert value(connection, "SELECT convalidated FROM pg_constraint WHERE conname = 'fk_boss'") is True
+        assert value(connection, "SELECT count(*) FROM pg_policy WHERE polname = 'devmentor_migration'") == 0
 
 
 def test_the_printed_script_says_the_same(revisions: Revisions) -> None:
