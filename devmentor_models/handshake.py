@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +20,13 @@ from devmentor_models.errors import (
 from devmentor_models.kit.translate import translate
 
 #: One round trip. The server answers for an empty database as well, by an error.
-QUERY = "SELECT revision, compatible_from FROM devmentor.revisions ORDER BY position"
+QUERY = (
+    "SELECT r.revision, r.compatible_from,"
+    " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END"
+    " FROM devmentor.revisions r, pg_roles u WHERE u.rolname = current_user ORDER BY r.position"
+)
+
+log = logging.getLogger("devmentor_models")
 
 
 class SchemaStatus(StrEnum):
@@ -38,15 +45,18 @@ class SchemaState:
         found: The revision that the database is at.
         expected: The newest revision of this installation.
         message: The same in words, with what to run if anything.
+        unbound_role: The login, where row security does not bind it: a superuser, a role with BYPASSRLS, or a
+            member of the owner. No service should have such a one; a warning is logged.
     """
 
     status: SchemaStatus
     found: str
     expected: str
     message: str
+    unbound_role: str | None = None
 
 
-def judge(rows: Sequence[tuple[str, str]]) -> SchemaState:
+def judge(rows: Sequence[tuple[str, str, str | None]]) -> SchemaState:
     """Compare what the database has, as `QUERY` returns it, with the revisions of this installation.
 
     Raises:
@@ -59,10 +69,13 @@ def judge(rows: Sequence[tuple[str, str]]) -> SchemaState:
     expected = own[-1]
     if not rows:
         raise SchemaEmpty(None, expected)
-    applied = [revision for revision, _ in rows]
-    found, compatible_from = rows[-1]
+    applied = [revision for revision, *_ in rows]
+    found, compatible_from, unbound = rows[-1]
+    if unbound:
+        log.warning("Row security does not bind %s: connect as a member of the service's role only.", unbound)
     if found == expected:
-        return SchemaState(SchemaStatus.CURRENT, found, expected, f"The database is at {found} (head).")
+        message = f"The database is at {found} (head)."
+        return SchemaState(SchemaStatus.CURRENT, found, expected, message, unbound)
     if expected not in applied:
         raise SchemaBehind(found, expected) if found in own else SchemaUnknown(found, expected)
     if applied.index(expected) < applied.index(compatible_from):
@@ -72,6 +85,7 @@ def judge(rows: Sequence[tuple[str, str]]) -> SchemaState:
         found,
         expected,
         f"The database is at {found}, ahead of this installation's {expected} and compatible with it.",
+        unbound,
     )
 
 

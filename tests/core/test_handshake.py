@@ -25,6 +25,7 @@ from devmentor_models.errors import (
 from devmentor_models.handshake import SchemaStatus
 from devmentor_models.security.roles import ROLES
 from devmentor_models.settings import conninfo
+from devmentor_models.testing.databases import DatabaseServer
 from tests.support.revisions import Revisions
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +53,22 @@ def test_the_newest_revision_is_current(database: Database) -> None:
         migrate.head(),
         migrate.head(),
     )
+
+
+def test_a_login_that_row_security_does_not_bind_is_named(
+    own: Database,
+    devmentor_server: DatabaseServer,
+    devmentor_database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A superuser, or who may act as the owner: services must not be either, and the log says so."""
+    assert (own.verify_schema()).unbound_role is not None
+    assert "Row security does not bind" in caplog.text
+    for role, bound in (("devmentor_owner", False), ("devmentor_memory", True)):
+        with devmentor_server.login(devmentor_database_url, role) as url:
+            with Database.from_url(url, pool_min=0) as database:
+                state = database.verify_schema()
+        assert (state.unbound_role is None) == bound
 
 
 def test_an_older_database_is_behind(own: Database, devmentor_database_url: str) -> None:

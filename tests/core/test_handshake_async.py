@@ -24,6 +24,7 @@ from devmentor_models.errors import (
 from devmentor_models.handshake import SchemaStatus
 from devmentor_models.security.roles import ROLES
 from devmentor_models.settings import conninfo
+from devmentor_models.testing.databases import DatabaseServer
 from tests.support.revisions import Revisions
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +52,22 @@ async def test_the_newest_revision_is_current(async_database: AsyncDatabase) -> 
         migrate.head(),
         migrate.head(),
     )
+
+
+async def test_a_login_that_row_security_does_not_bind_is_named(
+    own: AsyncDatabase,
+    devmentor_server: DatabaseServer,
+    devmentor_database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A superuser, or who may act as the owner: services must not be either, and the log says so."""
+    assert (await own.verify_schema()).unbound_role is not None
+    assert "Row security does not bind" in caplog.text
+    for role, bound in (("devmentor_owner", False), ("devmentor_memory", True)):
+        with devmentor_server.login(devmentor_database_url, role) as url:
+            async with AsyncDatabase.from_url(url, pool_min=0) as database:
+                state = await database.verify_schema()
+        assert (state.unbound_role is None) == bound
 
 
 async def test_an_older_database_is_behind(own: AsyncDatabase, devmentor_database_url: str) -> None:
