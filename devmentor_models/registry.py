@@ -5,10 +5,12 @@ from __future__ import annotations
 from devmentor_models.ai import models as ai
 from devmentor_models.auth import models as auth
 from devmentor_models.auth.erasure import declare_erasure
+from devmentor_models.auth.functions import declare_auth_functions
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.functions import declare_functions, declare_touch_triggers
 from devmentor_models.learning import models as learning
 from devmentor_models.memory import models as memory
+from devmentor_models.memory.functions import declare_memory_functions
 from devmentor_models.projects import models as projects
 from devmentor_models.projects.history import declare_history
 from devmentor_models.security.append_only import declare_append_only
@@ -25,6 +27,8 @@ target_metadata = Base.metadata
 declare_functions()
 declare_touch_triggers()
 declare_context()
+declare_auth_functions()
+declare_memory_functions()
 declare_policies()
 declare_ownership()
 declare_audit()

@@ -47,7 +47,8 @@ async def sign_in(
         database: Where the account is. No connection is held while the password is checked.
         email: The address, in whatever case and Unicode form.
         password: What the user typed.
-        actor: The service that asks, with the client's address and software, for the trail and the session.
+        actor: The auth service, acting for nobody, with the client's address and software, for the trail and
+            the session.
         lifetime: How long the session's token can be used; positive, at most ten years.
         bcrypt_cost: Cost of the hashes of an older system, if there are any.
 

@@ -24,7 +24,7 @@ from devmentor_models.kit.types import (
     Timestamp,
     Varchar,
 )
-from devmentor_models.security import PURGE, Chore, Grant, Security, catalog, owned_by
+from devmentor_models.security import EXPORT, PURGE, Chore, Grant, Security, catalog, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "ai"
@@ -47,7 +47,7 @@ class ProviderConfig(KeyedByUser, MutableRecord):
     # By the owner of the tables: `devmentor-db rotate-keys`.
     __security__: ClassVar = Security(
         owned_by(),
-        grants=(Grant(Service.AI),),
+        grants=(Grant(Service.AI), EXPORT),
         definer=("SELECT", "UPDATE"),
         audited=True,
         redacted=("api_key",),
@@ -137,7 +137,7 @@ class CachedResponse(MutableRecord):
         {"schema": SCHEMA, "comment": "Answers of providers by request, until they expire"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AI),), chores=(Chore(PURGE, "expires_at < now()"),)
+        owned_by(), grants=(Grant(Service.AI), EXPORT), chores=(Chore(PURGE, "expires_at < now()"),)
     )
 
     user_id: Mapped[UUID] = mapped_column(
@@ -171,7 +171,7 @@ class Usage(PartitionedRecord):
         },
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AI, ("SELECT", "INSERT")),), append_only=True
+        owned_by(), grants=(Grant(Service.AI, ("SELECT", "INSERT")), EXPORT), append_only=True
     )
 
     user_id: Mapped[UUID] = mapped_column(
@@ -219,7 +219,7 @@ class ProjectEmbedding(MutableRecord):
         {"schema": SCHEMA, "comment": "Vectors that stand for whole projects, one per model"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.AI), Grant(Service.PROJECTS, ("SELECT",)))
+        owned_by(), grants=(Grant(Service.AI), Grant(Service.PROJECTS, ("SELECT",)), EXPORT)
     )
 
     user_id: Mapped[UUID] = mapped_column(

@@ -39,6 +39,9 @@ SCHEMA = "auth"
 
 # Tasks assigned to the members of a team are a query of the projects service (F8).
 _TEAM_GRANTS = (Grant(Service.AUTH), Grant(Service.PROJECTS, ("SELECT",)))
+# Accounts are made, and addresses written, by functions only (`auth.functions`): what may write an address
+# learns by a unique violation whose it is.
+_PROFILE = "UPDATE (username, password_hash, role, is_active, last_login_at, full_name, metadata)"
 
 
 class User(KeyedByUser, MutableRecord):
@@ -55,8 +58,11 @@ class User(KeyedByUser, MutableRecord):
     # Updates by the owner of the tables: `devmentor-db rotate-keys`.
     __security__: ClassVar = Security(
         owned_by("id"),
-        grants=(Grant(Service.AUTH),),
-        definer=("SELECT", "UPDATE"),
+        grants=(
+            Grant(Service.AUTH, ("SELECT", _PROFILE, "DELETE")),
+            Grant(Service.MEMORY, ("SELECT (id, username)",)),
+        ),
+        definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
         redacted=("password_hash", "full_name"),
     )
@@ -230,7 +236,7 @@ class EmailVerification(_SingleUseToken):
         owned_by(),
         grants=(Grant(Service.AUTH),),
         chores=(Chore(PURGE, "expires_at < now()"),),
-        definer=("SELECT",),
+        definer=("SELECT", "UPDATE"),
         audited=True,
         redacted=("token_hash",),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from pgvector import HalfVector
-from sqlalchemy import Column, Enum, Table, Uuid, delete, select
+from sqlalchemy import Column, Table, delete, select
 
 from devmentor_models.auth import queries, token_queries
 from devmentor_models.auth.base_async import AsyncAuthRepository
@@ -21,7 +21,7 @@ from devmentor_models.auth.queries import USERS, parameters
 from devmentor_models.errors import NotFound
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.encryption import Ciphertext, EncryptedText, Place
-from devmentor_models.kit.types import Sha256, Timestamp
+from devmentor_models.kit.types import Sha256
 
 
 class AsyncPersonalData(AsyncAuthRepository):
@@ -44,7 +44,9 @@ class AsyncPersonalData(AsyncAuthRepository):
         """
         key = (await self._execute(queries.USER_KEY, parameters(user_id=user_id))).scalar()
         tables: dict[str, list[dict[str, Any]]] = {}
-        mentions: dict[str, list[dict[str, Any]]] = {}
+        mentions: dict[str, list[dict[str, Any]]] = {
+            f"{table.fullname}.{name}": [] for table, name, _ in queries.mention_columns()
+        }
         left_out: list[str] = []
         for table in queries.tables_with_users():
             names = queries.user_columns(table)
@@ -53,15 +55,10 @@ class AsyncPersonalData(AsyncAuthRepository):
                 rows = await self._rows(table, _own_columns(table), owner, user_id)
                 tables[table.fullname] = [_decrypted(table, row, user_id, key) for row in rows]
                 left_out += [f"{table.fullname}.{item.name}" for item in table.c if _is_withheld(table, item)]
-            for name in names:
-                if name != owner:
-                    columns = [item for item in table.c if _is_structural(item)]
-                    found = await self._rows(table, columns, name, user_id)
-                    mentions[f"{table.fullname}.{name}"] = [
-                        _jsonable(row) for row in found if owner is None or row[owner] != user_id
-                    ]
         if not tables[USERS.fullname]:
             raise NotFound("user", user_id)
+        for row in await self._execute(queries.MENTIONS):
+            mentions[row.place].append(row.mention)
         await self._log(AuditEvent.EXPORTED, user_id)
         return {
             "user_id": str(user_id),
@@ -95,7 +92,7 @@ class AsyncPersonalData(AsyncAuthRepository):
         await self._execute(queries.ANONYMISE_TRAIL, which)
         context = self._context()
         if context["actor_id"] == user_id:
-            context = dict.fromkeys(context)
+            context = dict.fromkeys(context) | {"actor_name": context["actor_name"]}
         subject = {"subject_sha256": hashlib.sha256(user_id.bytes).hexdigest()}
         line = {"event": AuditEvent.ERASED, "user_id": None, "details": subject, **context}
         await self._execute(queries.RECORD_EVENT, line)
@@ -138,10 +135,6 @@ def _redacted_columns(table: Table) -> tuple[str, ...]:
             security = mapper.class_.__security__
             return tuple(security.redacted)
     return ()
-
-
-def _is_structural(column: Column[Any]) -> bool:
-    return isinstance(column.type, Uuid | Enum | Timestamp)
 
 
 def _jsonable(value: Any) -> Any:

@@ -10,14 +10,20 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     BindParameter,
+    Boolean,
     Column,
     ColumnElement,
+    Enum,
     Executable,
     FromClause,
+    Integer,
     Select,
     Table,
+    Text,
+    Uuid,
     bindparam,
     delete,
     func,
@@ -30,9 +36,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from devmentor_models.auth.enums import AuditEvent, UserRole
+from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry, Team, TeamMember, User, UserKey
 from devmentor_models.kit.base import Base, table_named
+from devmentor_models.kit.types import Timestamp
 
 # The tables behind the classes: Core statements skip the ORM's compilation and loading.
 USERS = cast("Table", User.__table__)
@@ -40,6 +47,18 @@ AUDIT = cast("Table", AuditEntry.__table__)
 _TEAMS = cast("Table", Team.__table__)
 
 T = TypeVar("T")
+
+#: What an administrator is shown of an account.
+ACCOUNT_COLUMNS = (
+    "id",
+    "email",
+    "username",
+    "role",
+    "is_active",
+    "email_verified_at",
+    "last_login_at",
+    "created_at",
+)
 
 #: Parameters that say who acts; the repositories' base fills them.
 ACTOR_PARAMETERS = ("actor_id", "actor_name", "request_id", "ip_address", "user_agent")
@@ -57,14 +76,6 @@ def parameter(column: Column[T], name: str | None = None) -> BindParameter[T]:
 def parameters(**values: Any) -> dict[str, Any]:
     """Return values for parameters made by `parameter`."""
     return {f"p_{name}": value for name, value in values.items()}
-
-
-def key_form(value: ColumnElement[str]) -> ColumnElement[str]:
-    """Return the form in which addresses and names are unique: NFC, lower case.
-
-    The same expression as the generated columns have, so that the two cannot disagree on a letter.
-    """
-    return func.lower(func.normalize(value, literal_column("NFC")))
 
 
 def audit_line(
@@ -88,12 +99,29 @@ def audit_line(
 # Users
 
 USER_BY_ID = select(User).where(User.id == parameter(USERS.c.id, "user_id"))
-USER_BY_EMAIL = select(User).where(User.email_key == key_form(parameter(USERS.c.email)))
-USER_BY_USERNAME = select(User).where(User.username_key == key_form(parameter(USERS.c.username)))
+#: The user as the row is now, also where the session has loaded it before.
+USER_BY_ID_AS_IS = USER_BY_ID.execution_options(populate_existing=True)
+
+FIND_USER_ID = select(func.auth.find_user_id(parameter(USERS.c.username)))
+USERNAMES = select(literal_column("id", Uuid()), literal_column("username", Text())).select_from(
+    func.auth.usernames(bindparam("p_ids", type_=ARRAY(Uuid())))
+)
 
 # No entity: its loading and decrypting would make an account that exists take longer than one that does not.
-CREDENTIALS_BY_EMAIL = select(USERS.c.id.label("user_id"), USERS.c.password_hash, USERS.c.is_active).where(
-    USERS.c.email_key == key_form(parameter(USERS.c.email))
+CREDENTIALS_BY_EMAIL = select(
+    literal_column("user_id", Uuid()),
+    literal_column("password_hash", Text()),
+    literal_column("is_active", Boolean()),
+).select_from(func.auth.credentials(parameter(USERS.c.email)))
+
+#: Makes the account; from then on the transaction acts for its user.
+REGISTER = select(
+    func.auth.register(
+        *(
+            parameter(USERS.c[name])
+            for name in ("id", "email", "username", "password_hash", "role", "metadata")
+        )
+    )
 )
 
 # FOR NO KEY UPDATE: rows that refer to the user can still be inserted meanwhile.
@@ -123,14 +151,19 @@ RENEW_HASH = (
 )
 
 
-def users(role: UserRole | None, *, is_active: bool | None) -> Select[User]:
-    """Select users, all of them or those with a role or state."""
-    statement = select(User)
-    if role is not None:
-        statement = statement.where(User.role == role)
-    if is_active is not None:
-        statement = statement.where(User.is_active == is_active)
-    return statement
+ACCOUNTS = select(*(literal_column(name, USERS.c[name].type) for name in ACCOUNT_COLUMNS)).select_from(
+    func.auth.accounts(
+        parameter(USERS.c.role),
+        parameter(USERS.c.is_active),
+        parameter(USERS.c.id, "before"),
+        bindparam("p_limit", type_=Integer()),
+    )
+)
+
+#: Rows of others that name the acting user, each with its place.
+MENTIONS = select(
+    literal_column("place", Text()), literal_column("mention", AUDIT.c.details.type)
+).select_from(func.auth.mentions())
 
 
 # Audit trail
@@ -143,22 +176,11 @@ IS_SECURITY_EVENT = text("auth.audit_log.event NOT IN ('insert', 'update', 'dele
 RECORD_EVENT = insert(AUDIT).inline().values(created_at=func.now())
 
 #: A failed login by address; the line names the user if there is one, and never quotes what was typed.
-RECORD_LOGIN_FAILED = (
-    insert(AUDIT)
-    .from_select(
-        ["created_at", "event", "user_id", "details", *ACTOR_PARAMETERS],
-        select(
-            func.now(),
-            literal(AuditEvent.LOGIN_FAILED, AUDIT.c.event.type),
-            select(USERS.c.id)
-            .where(USERS.c.email_key == key_form(parameter(USERS.c.email)))
-            .scalar_subquery(),
-            parameter(AUDIT.c.details),
-            *(parameter(AUDIT.c[key]) for key in ACTOR_PARAMETERS),
-        ),
-        include_defaults=False,
+RECORD_LOGIN_FAILED = select(
+    func.auth.record_login_failure(
+        parameter(USERS.c.email),
+        *(parameter(AUDIT.c[name]) for name in ("details", "request_id", "ip_address", "user_agent")),
     )
-    .inline()
 )
 
 
@@ -265,3 +287,16 @@ def tables_with_users() -> list[Table]:
     """Return every table that holds something of a user, in the order of their names."""
     tables = sorted(Base.metadata.tables.values(), key=lambda table: table.fullname)
     return [table for table in tables if user_columns(table)]
+
+
+def mention_columns() -> list[tuple[Table, str, list[Column[Any]]]]:
+    """Return where rows of others name a user: table, column, and what of the row the user is given.
+
+    Keys, times and closed sets only: the texts are someone else's.
+    """
+    return [
+        (table, name, [column for column in table.c if isinstance(column.type, Uuid | Enum | Timestamp)])
+        for table in tables_with_users()
+        for name in user_columns(table)
+        if name not in ("id", "user_id")
+    ]

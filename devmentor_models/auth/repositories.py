@@ -9,6 +9,7 @@ from devmentor_models.auth.teams import TeamRepository
 from devmentor_models.auth.tokens import EmailVerificationRepository, PasswordResetRepository
 from devmentor_models.auth.users import UserRepository
 from devmentor_models.auth.values import (
+    Account,
     Credentials,
     IssuedToken,
     OpenedSession,
@@ -18,6 +19,7 @@ from devmentor_models.auth.values import (
 )
 
 __all__ = [
+    "Account",
     "AuditLogRepository",
     "Credentials",
     "EmailVerificationRepository",

@@ -8,6 +8,7 @@ from devmentor_models.auth.teams_async import AsyncTeamRepository
 from devmentor_models.auth.tokens_async import AsyncEmailVerificationRepository, AsyncPasswordResetRepository
 from devmentor_models.auth.users_async import AsyncUserRepository
 from devmentor_models.auth.values import (
+    Account,
     Credentials,
     IssuedToken,
     OpenedSession,
@@ -17,6 +18,7 @@ from devmentor_models.auth.values import (
 )
 
 __all__ = [
+    "Account",
     "AsyncAuditLogRepository",
     "AsyncEmailVerificationRepository",
     "AsyncPasswordResetRepository",

@@ -42,7 +42,7 @@ class SessionRepository(AuthRepository):
         """Open a session for a user who has proven to be one, and log the login (F2). One statement.
 
         Args:
-            user_id: Who logs in.
+            user_id: Who logs in; the transaction acts for this user.
             password_hash: The hash that the password was checked against. Give it, so that a login that was
                 under way with the old password fails when the password is changed meanwhile.
             ip_address: The client's address; the actor's when left out.
@@ -50,6 +50,7 @@ class SessionRepository(AuthRepository):
             lifetime: How long the token can be used; positive, at most ten years.
 
         Raises:
+            ActorMissing: The transaction acts for nobody.
             NotFound: There is no such user, the user is inactive, or has another password by now.
             InvalidValue: An argument is not valid.
         """
@@ -57,7 +58,7 @@ class SessionRepository(AuthRepository):
         values = self._new_session(token, lifetime) | self._context(
             ip_address=ip_address, user_agent=user_agent
         )
-        account = parameters(user_id=user_id, password_hash=password_hash)
+        account = parameters(user_id=self._subject(user_id), password_hash=password_hash)
         row = (self._execute(queries.OPEN_SESSION, account | parameters(**values))).one_or_none()
         if row is None:
             raise NotFound("active user", user_id)
@@ -74,7 +75,8 @@ class SessionRepository(AuthRepository):
         """Exchange a token for its successor, once (F2).
 
         A token that was spent before has been copied: its family is revoked, and that must be committed.
-        So this raises nothing; unwrap the result after the transaction::
+        So this raises nothing; unwrap the result after the transaction. Who presents the token is the user,
+        for whom the transaction acts from now on; for one that acts for another user it is invalid::
 
             result = db.run(lambda tx: tx.sessions.rotate(token), actor=Actor.service("auth"))
             successor = result.require()
@@ -87,10 +89,11 @@ class SessionRepository(AuthRepository):
         context = parameters(**self._context(ip_address=ip_address, user_agent=user_agent))
         minted = parameters(**self._new_session(successor, lifetime))
         outcome, opened = RotationOutcome.INVALID, None
-        if (self._execute(queries.LOCK_BY_SESSION_TOKEN, presented)).first() is not None:
+        if self._identify("session", presented) is not None:
             row = (self._execute(queries.ROTATE_SESSION, presented | minted | context)).one_or_none()
             if row is not None:
                 outcome, opened = RotationOutcome.ROTATED, _opened(successor, row)
+                self._adopt(row.user_id)
             elif (self._execute(queries.REVOKE_REUSED, presented | context)).first() is not None:
                 outcome = RotationOutcome.REUSED
         return RotationResult(outcome, opened, self.session.in_transaction)
@@ -101,7 +104,7 @@ class SessionRepository(AuthRepository):
         An unknown token is no error, since nothing remains to be done.
         """
         presented = parameters(token_hash=digest(check_token(token)))
-        if (self._execute(queries.LOCK_BY_SESSION_TOKEN, presented)).first() is None:
+        if self._identify("session", presented) is None:
             return False
         return self._revoke(queries.REVOKE_BY_TOKEN, presented) > 0
 
@@ -121,8 +124,18 @@ class SessionRepository(AuthRepository):
         return self._revoke(queries.REVOKE_ALL, subject)
 
     def find_active(self, token: str) -> UserSession | None:
-        """Return the live session of a token, its active ``user`` loaded, or None."""
-        return self._find(queries.FIND_ACTIVE, parameters(token_hash=digest(check_token(token))))
+        """Return the live session of a token, its active ``user`` loaded, or None.
+
+        Who presents the token is the user: a service that acted for nobody acts for that user from now on.
+        For a transaction that acts for another user there is no such session.
+        """
+        presented = parameters(token_hash=digest(check_token(token)))
+        if self._identify("live_session", presented) is None:
+            return None
+        found = self._find(queries.FIND_ACTIVE, presented)
+        if found is not None:
+            self._adopt(found.user_id)
+        return found
 
     def list_active(
         self, user_id: UUID | None = None, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT
@@ -143,7 +156,11 @@ class SessionRepository(AuthRepository):
 
         The line names the user who has that address, if any, and does not quote the address: people type
         passwords into the wrong field.
+
+        Raises:
+            ActorChanged: The transaction acts for a user; looking up an address is for a service alone.
         """
+        self._for_nobody("sessions.record_failure")
         details = {} if reason is None else {"reason": reason}
         context = self._context(ip_address=ip_address, user_agent=user_agent)
         self._execute(RECORD_LOGIN_FAILED, parameters(email=email, details=details, **context))

@@ -12,16 +12,20 @@ from typing import Any, cast
 
 from sqlalchemy import (
     CTE,
+    Boolean,
     ColumnElement,
     Delete,
     Interval,
     Select,
     Table,
+    Text,
     Update,
+    Uuid,
     bindparam,
     exists,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -56,14 +60,9 @@ def _lock(user_id: ColumnElement[Any]) -> ColumnElement[Any]:
 LOCK_SESSIONS = select(_lock(_USER))
 
 
-def lock_by_token(table: Table) -> Select[Any, Any]:
-    """Take the lock of the user to whom a token belongs, and return the user's id; no row if unknown."""
-    return select(table.c.user_id, _lock(table.c.user_id)).where(table.c.token_hash == _digest(table))
-
-
-LOCK_BY_SESSION_TOKEN = lock_by_token(SESSIONS)
-LOCK_BY_RESET_TOKEN = lock_by_token(RESETS)
-LOCK_BY_VERIFICATION_TOKEN = lock_by_token(VERIFICATIONS)
+#: Whose token it is; from then on the transaction acts for that user. It takes the same lock, except for a
+#: ``live_session``, which is only read. NULL for a token of nobody, or of another than the acting user.
+IDENTIFY = select(func.auth.identify(bindparam("p_kind", type_=Text()), _digest(SESSIONS)))
 
 
 def _open_session(source: CTE, family_id: ColumnElement[Any], event: AuditEvent) -> Select[Any]:
@@ -200,7 +199,7 @@ PURGE_VERIFICATIONS = _purge(EmailVerification)
 
 
 def _issue(table: Table, event: AuditEvent | None) -> Select[Any]:
-    """Insert a single-use token for an active user."""
+    """Insert a single-use token for an active user, for the address that is given or the present one."""
     account = select(USERS.c.id, USERS.c.email).where(USERS.c.id == _USER, USERS.c.is_active).cte("account")
     values: dict[str, ColumnElement[Any]] = {
         "id": parameter(table.c.id, "row_id"),
@@ -209,7 +208,7 @@ def _issue(table: Table, event: AuditEvent | None) -> Select[Any]:
         "expires_at": _EXPIRY,
     }
     if "email" in table.c:
-        values["email"] = account.c.email
+        values["email"] = func.coalesce(parameter(table.c.email), account.c.email)
     issued = (
         insert(table)
         .from_select(list(values), select(*values.values()), include_defaults=False)
@@ -224,23 +223,31 @@ ISSUE_RESET = _issue(RESETS, AuditEvent.PASSWORD_RESET_REQUESTED)
 ISSUE_VERIFICATION = _issue(VERIFICATIONS, None)
 
 
-def _consume(table: Table) -> Update:
-    """Mark a live token as used; no row when it is not live."""
-    is_live = table.c.used_at.is_(None) & (table.c.expires_at > func.now())
-    return update(table).where(table.c.token_hash == _digest(table), is_live).values(used_at=func.now())
+def _void(table: Table) -> Update:
+    unused = update(table).where(table.c.user_id == _USER, table.c.used_at.is_(None))
+    return unused.values(used_at=func.now())
 
 
-USE_RESET = _consume(RESETS).returning(RESETS.c.user_id)
 #: Everything else that was mailed to the user is void once one reset was used.
-VOID_RESETS = (
-    update(RESETS).where(RESETS.c.user_id == _USER, RESETS.c.used_at.is_(None)).values(used_at=func.now())
+VOID_RESETS = _void(RESETS)
+#: What was mailed before another address was asked for is void.
+VOID_VERIFICATIONS = _void(VERIFICATIONS)
+
+USE_RESET = (
+    update(RESETS)
+    .where(
+        RESETS.c.token_hash == _digest(RESETS),
+        RESETS.c.used_at.is_(None),
+        RESETS.c.expires_at > func.now(),
+    )
+    .values(used_at=func.now())
+    .returning(RESETS.c.user_id)
 )
-#: The token proves the address that it was mailed to; it is void when the user has another one by now.
-USE_VERIFICATION = (
-    _consume(VERIFICATIONS)
-    .where(exists().where(USERS.c.id == VERIFICATIONS.c.user_id, USERS.c.email == VERIFICATIONS.c.email))
-    .returning(VERIFICATIONS.c.user_id)
-)
+
+#: Gives the user the address that a token proves, once; from then on the transaction acts for that user.
+CONFIRM_EMAIL = select(
+    literal_column("confirmed_id", Uuid()), literal_column("is_new", Boolean())
+).select_from(func.auth.confirm_email(_digest(VERIFICATIONS)))
 
 
 def _change_user(**values: Any) -> ReturningUpdate[User]:
@@ -250,4 +257,3 @@ def _change_user(**values: Any) -> ReturningUpdate[User]:
 
 
 SET_PASSWORD = _change_user(password_hash=parameter(USERS.c.password_hash))
-SET_VERIFIED = _change_user(email_verified_at=func.coalesce(User.email_verified_at, func.now()))

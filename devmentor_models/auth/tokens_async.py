@@ -17,7 +17,7 @@ from devmentor_models.auth.base_async import (
 )
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import User
-from devmentor_models.auth.queries import parameters
+from devmentor_models.auth.queries import USER_BY_ID_AS_IS, parameters
 from devmentor_models.auth.values import IssuedToken
 from devmentor_models.errors import NotFound, TokenInvalid
 from devmentor_models.kit.ids import uuid7
@@ -30,32 +30,21 @@ VERIFICATION_LIFETIME = timedelta(days=3)
 class AsyncTokenRepository(AsyncAuthRepository):
     """What both kinds of token share."""
 
-    async def _issue(self, statement: Executable, user_id: UUID, lifetime: timedelta) -> IssuedToken:
+    async def _issue(
+        self, statement: Executable, user_id: UUID, lifetime: timedelta, **values: Any
+    ) -> IssuedToken:
         token = new_token()
         values = self._parameters(
-            user_id=user_id, row_id=uuid7(), token_hash=digest(token), lifetime=check_lifetime(lifetime)
+            user_id=self._subject(user_id),
+            row_id=uuid7(),
+            token_hash=digest(token),
+            lifetime=check_lifetime(lifetime),
+            **values,
         )
         row = (await self._execute(statement, values)).one_or_none()
         if row is None:
             raise NotFound("active user", user_id)
         return IssuedToken(token, row.user_id, row.expires_at)
-
-    async def _use(
-        self, token: str, lock: Executable, use: Executable, change: Executable, **values: Any
-    ) -> User:
-        """Mark a token as used, change its user, and return the user.
-
-        Raises:
-            TokenInvalid: The token is unknown, expired or used, or its user inactive.
-        """
-        presented = parameters(token_hash=digest(check_token(token)))
-        await self._execute(lock, presented)
-        user_id = (await self._execute(use, presented)).scalar_one_or_none()
-        changed = await self._execute(change, parameters(user_id=user_id, **values))
-        user: User | None = changed.scalar_one_or_none()
-        if user is None:
-            raise TokenInvalid
-        return user
 
 
 class AsyncPasswordResetRepository(AsyncTokenRepository):
@@ -64,7 +53,10 @@ class AsyncPasswordResetRepository(AsyncTokenRepository):
     async def issue(self, user_id: UUID, *, lifetime: timedelta = RESET_LIFETIME) -> IssuedToken:
         """Make a token to be mailed to a user who forgot the password, and log the request (F3).
 
+        `users.find_credentials` tells whose address it is, in a transaction before.
+
         Raises:
+            ActorMissing: The transaction acts for nobody.
             NotFound: There is no such user, or the user is inactive.
             InvalidValue: The lifetime is not positive, or over ten years.
         """
@@ -73,19 +65,25 @@ class AsyncPasswordResetRepository(AsyncTokenRepository):
     async def consume(self, token: str, new_password_hash: str) -> User:
         """Set a new password by a token, once (F3). Ends every session and every other reset of the user.
 
+        Who presents the token is the user: a service that acted for nobody acts for that user from now on. In
+        a transaction that acts for another user the token is invalid.
+
         Raises:
             TokenInvalid: The token is unknown, expired or used, or its user inactive.
             InvalidValue: The hash is empty or cannot be stored; the token remains usable.
         """
         check_password_hash(new_password_hash)
-        user = await self._use(
-            token,
-            queries.LOCK_BY_RESET_TOKEN,
-            queries.USE_RESET,
-            queries.SET_PASSWORD,
-            password_hash=new_password_hash,
+        presented = parameters(token_hash=digest(check_token(token)))
+        if await self._identify("password_reset", presented) is None:
+            raise TokenInvalid
+        user_id = (await self._execute(queries.USE_RESET, presented)).scalar_one_or_none()
+        subject = parameters(user_id=user_id)
+        user: User | None = await self._find(
+            queries.SET_PASSWORD, subject | parameters(password_hash=new_password_hash)
         )
-        subject = parameters(user_id=user.id)
+        if user is None:
+            raise TokenInvalid
+        self._adopt(user.id)
         await self._execute(queries.VOID_RESETS, subject)
         await self._execute(queries.REVOKE_ALL, self._parameters(user_id=user.id))
         await self._log(AuditEvent.PASSWORD_RESET_USED, user.id)
@@ -99,25 +97,40 @@ class AsyncPasswordResetRepository(AsyncTokenRepository):
 class AsyncEmailVerificationRepository(AsyncTokenRepository):
     """Proofs that an address is the user's."""
 
-    async def issue(self, user_id: UUID, *, lifetime: timedelta = VERIFICATION_LIFETIME) -> IssuedToken:
-        """Make a token to be mailed to the user's present address (F3).
+    async def issue(
+        self, user_id: UUID, *, email: str | None = None, lifetime: timedelta = VERIFICATION_LIFETIME
+    ) -> IssuedToken:
+        """Make a token to be mailed to the user's present address, or to another ``email`` (F3).
 
         Raises:
+            ActorMissing: The transaction acts for nobody.
             NotFound: There is no such user, or the user is inactive.
-            InvalidValue: The lifetime is not positive, or over ten years.
+            InvalidValue: The lifetime is not positive, or over ten years; or no address can look like that.
         """
-        return await self._issue(queries.ISSUE_VERIFICATION, user_id, lifetime)
+        return await self._issue(queries.ISSUE_VERIFICATION, user_id, lifetime, email=email)
 
     async def consume(self, token: str) -> User:
-        """Mark the user's address as verified, once, and log it (F3).
+        """Give the user the address that a token proves, verified, once, and log it (F3).
+
+        It needs a transaction that acts for nobody, ``Actor.service("auth")``: who read the mail is the user,
+        for whom it acts from now on. Whatever else was mailed to prove an address of the user is void.
 
         Raises:
-            TokenInvalid: The token is unknown, expired or used, its user inactive, or the user has another
-                address by now.
+            ActorChanged: The transaction acts for a user.
+            TokenInvalid: The token is unknown, expired or used, or its user inactive.
+            UniqueViolation: The address belongs to another account by now.
         """
-        user = await self._use(
-            token, queries.LOCK_BY_VERIFICATION_TOKEN, queries.USE_VERIFICATION, queries.SET_VERIFIED
+        presented = parameters(token_hash=digest(check_token(token)))
+        self._for_nobody("email_verifications.consume")
+        confirmed = (await self._execute(queries.CONFIRM_EMAIL, presented)).one()
+        if confirmed.confirmed_id is None:
+            raise TokenInvalid
+        self._adopt(confirmed.confirmed_id)
+        user: User = await self._get(
+            USER_BY_ID_AS_IS, parameters(user_id=confirmed.confirmed_id), entity="user"
         )
+        if confirmed.is_new:
+            await self._log(AuditEvent.EMAIL_CHANGED, user.id, details={"state": "confirmed"})
         await self._log(AuditEvent.EMAIL_VERIFIED, user.id)
         return user
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Insert, insert
 from devmentor_models.auth import queries, token_queries
 from devmentor_models.auth.base import (
     AuthRepository,
+    check_email,
     check_lifetime,
     check_password_hash,
 )
@@ -22,11 +23,11 @@ from devmentor_models.auth.models import User
 from devmentor_models.auth.personal_data import PersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens import VERIFICATION_LIFETIME, EmailVerificationRepository
-from devmentor_models.auth.values import Credentials, IssuedToken, Registration
+from devmentor_models.auth.values import Account, Credentials, IssuedToken, Registration
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit, decode_cursor, page_of
 from devmentor_models.kit.plain import column_check
 from devmentor_models.kit.session import translated
 from devmentor_models.kit.tokens import digest, new_token
@@ -44,33 +45,37 @@ class UserRepository(AuthRepository):
         subject = self._subject(user_id)
         return self._get(queries.USER_BY_ID, parameters(user_id=subject), entity="user", key=subject)
 
-    def find_by_email(self, email: str) -> User | None:
-        """Return the user with an address, in whatever case and Unicode form, or None (F2).
-
-        Raises:
-            InvalidValue: No address can look like that.
-        """
-        return self._find(queries.USER_BY_EMAIL, parameters(email=email))
-
     def find_credentials(self, email: str) -> Credentials | None:
         """Return what the password of an address is checked against, or None (F2).
 
         Reads nothing else, and takes as long whether there is such a user or not. `sign_in.sign_in`
-        does the rest of a login.
+        does the rest of a login, in another transaction, on behalf of the user.
 
         Raises:
+            ActorChanged: The transaction acts for a user; looking up an address is for a service alone.
             InvalidValue: No address can look like that.
         """
+        self._for_nobody("users.find_credentials")
         row = (self._execute(queries.CREDENTIALS_BY_EMAIL, parameters(email=email))).one_or_none()
         return None if row is None else Credentials(**row._mapping)  # noqa: SLF001 - public, says SQLAlchemy
 
-    def find_by_username(self, username: str) -> User | None:
-        """Return the user with a public name, in whatever case and Unicode form, or None.
+    def find_id_by_username(self, username: str) -> UUID | None:
+        """Return who has a public name, in whatever case and Unicode form, or None; to invite somebody.
+
+        Names are public: everybody may learn that one is taken, and by whose key it is known. Nothing else of
+        the account is.
 
         Raises:
             InvalidValue: No name can look like that.
         """
-        return self._find(queries.USER_BY_USERNAME, parameters(username=username))
+        found = self._execute(queries.FIND_USER_ID, parameters(username=username))
+        user_id: UUID | None = found.scalar_one()
+        return user_id
+
+    def usernames(self, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """Return the public names of users by their keys; who does not exist is left out."""
+        rows = self._execute(queries.USERNAMES, {"p_ids": list(user_ids)})
+        return {row.id: row.username for row in rows}
 
     def list(
         self,
@@ -79,10 +84,20 @@ class UserRepository(AuthRepository):
         is_active: bool | None = None,
         cursor: str | None = None,
         limit: int = DEFAULT_LIMIT,
-    ) -> Page[User]:
-        """Return a page of users, the newest first; for services that administer accounts."""
-        statement = queries.users(role, is_active=is_active)
-        return self._page(statement, [User.id], cursor=cursor, limit=limit)
+    ) -> Page[Account]:
+        """Return a page of accounts, the newest first, to an administrator.
+
+        To change one, begin a transaction as ``Actor.service("auth", on_behalf_of=account.id)``.
+
+        Raises:
+            PermissionDenied: The acting user is no active administrator.
+            InvalidValue: The limit, the cursor or the role is not valid.
+        """
+        keys = [User.id]
+        before = None if cursor is None else decode_cursor(cursor, keys)[0]
+        which = parameters(role=role, is_active=is_active, before=before, limit=check_limit(limit) + 1)
+        rows = self._execute(queries.ACCOUNTS, which)
+        return page_of([Account(**row._mapping) for row in rows], keys, limit)  # noqa: SLF001 - as above
 
     def register(
         self,
@@ -99,7 +114,9 @@ class UserRepository(AuthRepository):
     ) -> Registration:
         """Make an account, a token that verifies its address, and its first project: all or nothing (F1).
 
-        It runs in a savepoint, so it leaves nothing behind even if the caller goes on after an error.
+        It runs in a savepoint, so it leaves nothing behind even if the caller goes on after an error. The
+        transaction acts for nobody before, and for the new user afterwards: so one registers one user. A
+        taken address is told to whoever registers, never to a user.
 
         Args:
             email: Address, unique whatever its case and Unicode form; at most 255 characters.
@@ -113,11 +130,14 @@ class UserRepository(AuthRepository):
             verification_lifetime: How long the address can be verified.
 
         Raises:
+            ActorChanged: The transaction acts for a user, or has registered one.
             UniqueViolation: The address or the name is taken; ``columns`` says which.
             InvalidValue: A value cannot be stored.
             EncryptionKeyMissing: A ``full_name`` was given, and no key to encrypt it.
         """
-        user = User(
+        self._for_nobody("users.register")
+        # Never added to the session: it checks each value before anything is sent.
+        draft = User(
             id=uuid7(),
             email=email,
             username=username,
@@ -126,46 +146,63 @@ class UserRepository(AuthRepository):
             role=member("role", UserRole, role),
             extra=dict(extra or {}),
         )
+        account = parameters(
+            id=draft.id,
+            email=draft.email,
+            username=draft.username,
+            password_hash=draft.password_hash,
+            role=draft.role,
+            metadata=draft.extra,
+        )
         project: dict[str, Any] = {
             "id": uuid7(),
-            "user_id": user.id,
+            "user_id": draft.id,
             "name": project_name,
             "slug": project_slug,
         }
         _check(project)
         token = new_token()
         verification = parameters(
-            user_id=user.id,
+            user_id=draft.id,
             row_id=uuid7(),
             token_hash=digest(token),
             lifetime=check_lifetime(verification_lifetime),
+            email=None,
         )
         with translated(), self.session.begin_nested():
-            self._add(user)
+            self._execute(queries.REGISTER, account)
+            user: User = self._get(queries.USER_BY_ID, parameters(user_id=draft.id), entity="user")
+            if full_name is not None:
+                user.full_name = full_name
+                self._flush()
             self._execute(token_queries.ISSUE_VERIFICATION, verification)
             self._execute(_insert_project(), project)
             self._log(AuditEvent.REGISTERED, user.id)
+        self._adopt(user.id)
         return Registration(user, token, project["id"])
 
     def change_email(
         self, user_id: UUID, email: str, *, verification_lifetime: timedelta = VERIFICATION_LIFETIME
     ) -> IssuedToken:
-        """Give a user another address, unverified, and return the token to be mailed to it.
+        """Ask for another address: return the token to be mailed to it (F3).
 
-        Tokens that were mailed to the old address no longer work.
+        The address changes once the token is consumed (`email_verifications.consume`): only who reads its
+        mail may learn whether it belongs to an account already. Tokens mailed before no longer work.
 
         Raises:
+            ActorMissing: The transaction acts for nobody.
             NotFound: No such user is visible, or the user is inactive.
-            UniqueViolation: The address is taken.
-            InvalidValue: A value cannot be stored.
+            InvalidValue: No address can look like that.
         """
+        subject = self._subject(user_id)
+        address = check_email(email)
         check_lifetime(verification_lifetime)
-        user = self._locked(user_id)
-        user.email = email
-        user.email_verified_at = None
-        self._flush()
-        self._log(AuditEvent.EMAIL_CHANGED, user.id)
-        return EmailVerificationRepository(self.session).issue(user_id, lifetime=verification_lifetime)
+        self._execute(token_queries.VOID_VERIFICATIONS, parameters(user_id=subject))
+        issued = EmailVerificationRepository(self.session).issue(
+            subject, email=address, lifetime=verification_lifetime
+        )
+        self._log(AuditEvent.EMAIL_CHANGED, subject, details={"state": "requested"})
+        return issued
 
     def update_profile(
         self,
@@ -176,6 +213,8 @@ class UserRepository(AuthRepository):
         extra: Mapping[str, Any] | None = None,
     ) -> User:
         """Change what a user says about themself; what is left out stays.
+
+        Public names are public: that one is taken is no secret.
 
         Raises:
             NotFound: No such user is visible.
@@ -260,7 +299,7 @@ class UserRepository(AuthRepository):
             InvalidValue: The new hash is empty or cannot be stored.
         """
         check_password_hash(new_hash)
-        values = parameters(user_id=user_id, old_hash=old_hash, new_hash=new_hash)
+        values = parameters(user_id=self._subject(user_id), old_hash=old_hash, new_hash=new_hash)
         return (self._execute(queries.RENEW_HASH, values)).first() is not None
 
     def record_login(self, user_id: UUID) -> bool:
@@ -269,7 +308,8 @@ class UserRepository(AuthRepository):
         Apart from `sessions.open`, since the row of a user is hot: each write counts its version up. In one
         transaction with it, call this first; the other way round two logins can deadlock.
         """
-        return (self._execute(queries.RECORD_LOGIN, parameters(user_id=user_id))).first() is not None
+        noted = self._execute(queries.RECORD_LOGIN, parameters(user_id=self._subject(user_id)))
+        return noted.first() is not None
 
     def export(self, user_id: UUID | None = None) -> dict[str, Any]:
         """Return everything the database holds of a user, as JSON (F9); logs the export.
@@ -283,10 +323,10 @@ class UserRepository(AuthRepository):
 
         See `personal_data.PersonalData.erase`.
         """
-        PersonalData(self.session).erase(user_id)
+        PersonalData(self.session).erase(self._subject(user_id))
 
     def _locked(self, user_id: UUID, *, ends_sessions: bool = False) -> User:
-        which = parameters(user_id=user_id)
+        which = parameters(user_id=self._subject(user_id))
         if ends_sessions:
             # Before the row, as whatever else takes both locks: in the other order they could deadlock.
             self._execute(token_queries.LOCK_SESSIONS, which)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Insert, insert
 from devmentor_models.auth import queries, token_queries
 from devmentor_models.auth.base_async import (
     AsyncAuthRepository,
+    check_email,
     check_lifetime,
     check_password_hash,
 )
@@ -21,11 +22,11 @@ from devmentor_models.auth.models import User
 from devmentor_models.auth.personal_data_async import AsyncPersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens_async import VERIFICATION_LIFETIME, AsyncEmailVerificationRepository
-from devmentor_models.auth.values import Credentials, IssuedToken, Registration
+from devmentor_models.auth.values import Account, Credentials, IssuedToken, Registration
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page
+from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit, decode_cursor, page_of
 from devmentor_models.kit.plain import column_check
 from devmentor_models.kit.session import translated
 from devmentor_models.kit.tokens import digest, new_token
@@ -43,33 +44,37 @@ class AsyncUserRepository(AsyncAuthRepository):
         subject = self._subject(user_id)
         return await self._get(queries.USER_BY_ID, parameters(user_id=subject), entity="user", key=subject)
 
-    async def find_by_email(self, email: str) -> User | None:
-        """Return the user with an address, in whatever case and Unicode form, or None (F2).
-
-        Raises:
-            InvalidValue: No address can look like that.
-        """
-        return await self._find(queries.USER_BY_EMAIL, parameters(email=email))
-
     async def find_credentials(self, email: str) -> Credentials | None:
         """Return what the password of an address is checked against, or None (F2).
 
         Reads nothing else, and takes as long whether there is such a user or not. `sign_in_async.sign_in`
-        does the rest of a login.
+        does the rest of a login, in another transaction, on behalf of the user.
 
         Raises:
+            ActorChanged: The transaction acts for a user; looking up an address is for a service alone.
             InvalidValue: No address can look like that.
         """
+        self._for_nobody("users.find_credentials")
         row = (await self._execute(queries.CREDENTIALS_BY_EMAIL, parameters(email=email))).one_or_none()
         return None if row is None else Credentials(**row._mapping)  # noqa: SLF001 - public, says SQLAlchemy
 
-    async def find_by_username(self, username: str) -> User | None:
-        """Return the user with a public name, in whatever case and Unicode form, or None.
+    async def find_id_by_username(self, username: str) -> UUID | None:
+        """Return who has a public name, in whatever case and Unicode form, or None; to invite somebody.
+
+        Names are public: everybody may learn that one is taken, and by whose key it is known. Nothing else of
+        the account is.
 
         Raises:
             InvalidValue: No name can look like that.
         """
-        return await self._find(queries.USER_BY_USERNAME, parameters(username=username))
+        found = await self._execute(queries.FIND_USER_ID, parameters(username=username))
+        user_id: UUID | None = found.scalar_one()
+        return user_id
+
+    async def usernames(self, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """Return the public names of users by their keys; who does not exist is left out."""
+        rows = await self._execute(queries.USERNAMES, {"p_ids": list(user_ids)})
+        return {row.id: row.username for row in rows}
 
     async def list(
         self,
@@ -78,10 +83,20 @@ class AsyncUserRepository(AsyncAuthRepository):
         is_active: bool | None = None,
         cursor: str | None = None,
         limit: int = DEFAULT_LIMIT,
-    ) -> Page[User]:
-        """Return a page of users, the newest first; for services that administer accounts."""
-        statement = queries.users(role, is_active=is_active)
-        return await self._page(statement, [User.id], cursor=cursor, limit=limit)
+    ) -> Page[Account]:
+        """Return a page of accounts, the newest first, to an administrator.
+
+        To change one, begin a transaction as ``Actor.service("auth", on_behalf_of=account.id)``.
+
+        Raises:
+            PermissionDenied: The acting user is no active administrator.
+            InvalidValue: The limit, the cursor or the role is not valid.
+        """
+        keys = [User.id]
+        before = None if cursor is None else decode_cursor(cursor, keys)[0]
+        which = parameters(role=role, is_active=is_active, before=before, limit=check_limit(limit) + 1)
+        rows = await self._execute(queries.ACCOUNTS, which)
+        return page_of([Account(**row._mapping) for row in rows], keys, limit)  # noqa: SLF001 - as above
 
     async def register(
         self,
@@ -98,7 +113,9 @@ class AsyncUserRepository(AsyncAuthRepository):
     ) -> Registration:
         """Make an account, a token that verifies its address, and its first project: all or nothing (F1).
 
-        It runs in a savepoint, so it leaves nothing behind even if the caller goes on after an error.
+        It runs in a savepoint, so it leaves nothing behind even if the caller goes on after an error. The
+        transaction acts for nobody before, and for the new user afterwards: so one registers one user. A
+        taken address is told to whoever registers, never to a user.
 
         Args:
             email: Address, unique whatever its case and Unicode form; at most 255 characters.
@@ -112,11 +129,14 @@ class AsyncUserRepository(AsyncAuthRepository):
             verification_lifetime: How long the address can be verified.
 
         Raises:
+            ActorChanged: The transaction acts for a user, or has registered one.
             UniqueViolation: The address or the name is taken; ``columns`` says which.
             InvalidValue: A value cannot be stored.
             EncryptionKeyMissing: A ``full_name`` was given, and no key to encrypt it.
         """
-        user = User(
+        self._for_nobody("users.register")
+        # Never added to the session: it checks each value before anything is sent.
+        draft = User(
             id=uuid7(),
             email=email,
             username=username,
@@ -125,49 +145,64 @@ class AsyncUserRepository(AsyncAuthRepository):
             role=member("role", UserRole, role),
             extra=dict(extra or {}),
         )
+        account = parameters(
+            id=draft.id,
+            email=draft.email,
+            username=draft.username,
+            password_hash=draft.password_hash,
+            role=draft.role,
+            metadata=draft.extra,
+        )
         project: dict[str, Any] = {
             "id": uuid7(),
-            "user_id": user.id,
+            "user_id": draft.id,
             "name": project_name,
             "slug": project_slug,
         }
         _check(project)
         token = new_token()
         verification = parameters(
-            user_id=user.id,
+            user_id=draft.id,
             row_id=uuid7(),
             token_hash=digest(token),
             lifetime=check_lifetime(verification_lifetime),
+            email=None,
         )
         with translated():
             async with self.session.begin_nested():
-                await self._add(user)
+                await self._execute(queries.REGISTER, account)
+                user: User = await self._get(queries.USER_BY_ID, parameters(user_id=draft.id), entity="user")
+                if full_name is not None:
+                    user.full_name = full_name
+                    await self._flush()
                 await self._execute(token_queries.ISSUE_VERIFICATION, verification)
                 await self._execute(_insert_project(), project)
                 await self._log(AuditEvent.REGISTERED, user.id)
+        self._adopt(user.id)
         return Registration(user, token, project["id"])
 
     async def change_email(
         self, user_id: UUID, email: str, *, verification_lifetime: timedelta = VERIFICATION_LIFETIME
     ) -> IssuedToken:
-        """Give a user another address, unverified, and return the token to be mailed to it.
+        """Ask for another address: return the token to be mailed to it (F3).
 
-        Tokens that were mailed to the old address no longer work.
+        The address changes once the token is consumed (`email_verifications.consume`): only who reads its
+        mail may learn whether it belongs to an account already. Tokens mailed before no longer work.
 
         Raises:
+            ActorMissing: The transaction acts for nobody.
             NotFound: No such user is visible, or the user is inactive.
-            UniqueViolation: The address is taken.
-            InvalidValue: A value cannot be stored.
+            InvalidValue: No address can look like that.
         """
+        subject = self._subject(user_id)
+        address = check_email(email)
         check_lifetime(verification_lifetime)
-        user = await self._locked(user_id)
-        user.email = email
-        user.email_verified_at = None
-        await self._flush()
-        await self._log(AuditEvent.EMAIL_CHANGED, user.id)
-        return await AsyncEmailVerificationRepository(self.session).issue(
-            user_id, lifetime=verification_lifetime
+        await self._execute(token_queries.VOID_VERIFICATIONS, parameters(user_id=subject))
+        issued = await AsyncEmailVerificationRepository(self.session).issue(
+            subject, email=address, lifetime=verification_lifetime
         )
+        await self._log(AuditEvent.EMAIL_CHANGED, subject, details={"state": "requested"})
+        return issued
 
     async def update_profile(
         self,
@@ -178,6 +213,8 @@ class AsyncUserRepository(AsyncAuthRepository):
         extra: Mapping[str, Any] | None = None,
     ) -> User:
         """Change what a user says about themself; what is left out stays.
+
+        Public names are public: that one is taken is no secret.
 
         Raises:
             NotFound: No such user is visible.
@@ -262,7 +299,7 @@ class AsyncUserRepository(AsyncAuthRepository):
             InvalidValue: The new hash is empty or cannot be stored.
         """
         check_password_hash(new_hash)
-        values = parameters(user_id=user_id, old_hash=old_hash, new_hash=new_hash)
+        values = parameters(user_id=self._subject(user_id), old_hash=old_hash, new_hash=new_hash)
         return (await self._execute(queries.RENEW_HASH, values)).first() is not None
 
     async def record_login(self, user_id: UUID) -> bool:
@@ -271,7 +308,8 @@ class AsyncUserRepository(AsyncAuthRepository):
         Apart from `sessions.open`, since the row of a user is hot: each write counts its version up. In one
         transaction with it, call this first; the other way round two logins can deadlock.
         """
-        return (await self._execute(queries.RECORD_LOGIN, parameters(user_id=user_id))).first() is not None
+        noted = await self._execute(queries.RECORD_LOGIN, parameters(user_id=self._subject(user_id)))
+        return noted.first() is not None
 
     async def export(self, user_id: UUID | None = None) -> dict[str, Any]:
         """Return everything the database holds of a user, as JSON (F9); logs the export.
@@ -285,10 +323,10 @@ class AsyncUserRepository(AsyncAuthRepository):
 
         See `personal_data_async.AsyncPersonalData.erase`.
         """
-        await AsyncPersonalData(self.session).erase(user_id)
+        await AsyncPersonalData(self.session).erase(self._subject(user_id))
 
     async def _locked(self, user_id: UUID, *, ends_sessions: bool = False) -> User:
-        which = parameters(user_id=user_id)
+        which = parameters(user_id=self._subject(user_id))
         if ends_sessions:
             # Before the row, as whatever else takes both locks: in the other order they could deadlock.
             await self._execute(token_queries.LOCK_SESSIONS, which)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from devmentor_models.auth.enums import UserRole
 from devmentor_models.auth.models import User
 from devmentor_models.errors import TokenInvalid, TokenReused
 
@@ -100,6 +101,31 @@ class Credentials:
     user_id: UUID
     password_hash: str = field(repr=False)
     is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an administrator is shown of an account.
+
+    Attributes:
+        id: Its key.
+        email: Its address.
+        username: Its public name.
+        role: What the user may do on the platform.
+        is_active: False: the user cannot log in.
+        email_verified_at: When the address was proven to be the user's.
+        last_login_at: When the user last logged in, to the hour.
+        created_at: When it was made.
+    """
+
+    id: UUID
+    email: str
+    username: str
+    role: UserRole
+    is_active: bool
+    email_verified_at: datetime | None
+    last_login_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.batches import MAX_BATCH
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page, after, page_of
-from devmentor_models.kit.session import actor_of, translated
+from devmentor_models.kit.session import acting_user, actor_of, translated
 from devmentor_models.security.actor import Actor
 
 M = TypeVar("M", bound=Base)
@@ -58,11 +58,13 @@ class Repository:
             ActorMissing: The session has no actor, or a service that acts for no user.
         """
         actor = self.actor
-        if actor.user_id is None:
+        acting = acting_user(self.session.info)
+        if acting is None:
             raise ActorMissing(
-                f"{actor.label} acts for no user: Actor.service(name, on_behalf_of=user_id) does."
+                f"{actor.label} acts for no user: begin the transaction as"
+                f' Actor.service("{actor.name}", on_behalf_of=user_id).'
             )
-        return actor.user_id
+        return acting
 
     def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Result[Any]:
         """Execute any statement."""

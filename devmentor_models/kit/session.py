@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +20,8 @@ from devmentor_models.security.signing import IDENTITY, KEY_VARIABLE, ContextKey
 
 #: Where a session keeps its actor, in ``session.info``.
 ACTOR_KEY = "devmentor.actor"
+#: Where it keeps whom a service that began for nobody acts for meanwhile; see `adopt`.
+_ADOPTED_KEY = "devmentor.adopted"
 
 
 def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
@@ -42,6 +45,7 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
     def apply(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
         if transaction.nested:
             return
+        session.info.pop(_ADOPTED_KEY, None)
         if key is None:
             connection.exec_driver_sql(context_sql(actor))
         else:
@@ -98,3 +102,20 @@ def actor_of(info: dict[Any, Any]) -> Actor | None:
     """Return the actor kept in a session's ``info``, if any."""
     actor = info.get(ACTOR_KEY)
     return actor if isinstance(actor, Actor) else None
+
+
+def adopt(info: dict[Any, Any], user_id: UUID) -> None:
+    """Note that the transaction acts for a user from now on, who has proven to be one.
+
+    The database has adopted the user before; what is kept here only lets repositories know for whom they act.
+    """
+    info[_ADOPTED_KEY] = user_id
+
+
+def acting_user(info: dict[Any, Any]) -> UUID | None:
+    """Return the user who acts, or for whom a service acts, if any."""
+    actor = actor_of(info)
+    if actor is not None and actor.user_id is not None:
+        return actor.user_id
+    adopted = info.get(_ADOPTED_KEY)
+    return adopted if isinstance(adopted, UUID) else None

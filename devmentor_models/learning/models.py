@@ -22,11 +22,11 @@ from devmentor_models.learning.enums import (
     StepKind,
 )
 from devmentor_models.learning.types import Percentage
-from devmentor_models.security import PURGE, Chore, Grant, Security, owned_by
+from devmentor_models.security import EXPORT, PURGE, Chore, Grant, Security, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "learning"
-_GRANTS = (Grant(Service.LEARNING),)
+_GRANTS = (Grant(Service.LEARNING), EXPORT)
 
 
 class Roadmap(MutableRecord):

@@ -117,7 +117,7 @@ class AsyncMemoryRepository(AsyncRepository):
     ) -> Sequence[AuthorActivity]:
         """Return who stored more than ``min_memories`` documents in a project, most first (F8).
 
-        A user, or a service acting for one, sees that user's projects; a service alone sees everybody's.
+        A user, or a service acting for one, sees that user's projects; the memory service alone everybody's.
 
         Args:
             min_memories: How many are not enough.
@@ -126,6 +126,7 @@ class AsyncMemoryRepository(AsyncRepository):
 
         Raises:
             InvalidValue: An argument is not valid.
+            PermissionDenied: Another service than memory asks for everybody's.
         """
         tenant = self.actor.user_id
         parameters: dict[str, Any] = {
@@ -133,10 +134,10 @@ class AsyncMemoryRepository(AsyncRepository):
             "since": _start(since),
             "limit": check_limit(limit),
         }
-        if tenant is not None:
-            parameters["tenant_id"] = tenant
-        statement = queries.active_authors(one_tenant=tenant is not None)
-        rows: Any = await self._execute(statement, parameters)
+        if tenant is None:
+            rows: Any = await self._execute(queries.ALL_ACTIVE_AUTHORS, parameters)
+        else:
+            rows = await self._execute(queries.active_authors(), parameters | {"tenant_id": tenant})
         return [AuthorActivity(*row) for row in rows]
 
 

@@ -37,7 +37,7 @@ from devmentor_models.memory.enums import (
     SearchMode,
     TextLanguage,
 )
-from devmentor_models.security import PURGE, Chore, Grant, Security, owned_by
+from devmentor_models.security import EXPORT, PURGE, Chore, Grant, Security, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "memory"
@@ -105,7 +105,8 @@ class Document(SoftDeletable, MutableRecord):
     __security__: ClassVar = Security(
         owned_by(),
         # Projects are ranked by what was remembered for them lately (F8).
-        grants=(Grant(Service.MEMORY), Grant(Service.PROJECTS, ("SELECT",))),
+        grants=(Grant(Service.MEMORY), Grant(Service.PROJECTS, ("SELECT",)), EXPORT),
+        definer=("SELECT",),
         audited=True,
         redacted=("content", "fts"),
     )
@@ -164,7 +165,7 @@ class Chunk(Record):
         Index("ix_chunks_fts", "fts", postgresql_using="gin"),
         {"schema": SCHEMA, "comment": "Pieces of documents, which are what a search finds"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY),))
+    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY), EXPORT))
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose chunk this is"
@@ -220,7 +221,9 @@ class Embedding(MutableRecord):
         # statement uses would make storing three times slower (measured: 1,500 to 500 chunks per second).
         {"schema": SCHEMA, "comment": "Vectors of chunks, one for each embedding model"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY),), redacted=("embedding",))
+    __security__: ClassVar = Security(
+        owned_by(), grants=(Grant(Service.MEMORY), EXPORT), redacted=("embedding",)
+    )
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose vector this is"
@@ -263,7 +266,7 @@ class SearchEntry(PartitionedRecord):
         },
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.MEMORY, ("SELECT", "INSERT", "DELETE")),)
+        owned_by(), grants=(Grant(Service.MEMORY, ("SELECT", "INSERT", "DELETE")), EXPORT)
     )
 
     user_id: Mapped[UUID] = mapped_column(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Executable,
     Interval,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -190,23 +192,21 @@ def embedding_model() -> Executable:
 
 
 @cache
-def active_authors(*, one_tenant: bool) -> Executable:
-    """Return who stored more than ``:min_memories`` documents per project since ``:since``, most first.
-
-    Args:
-        one_tenant: Only ``:tenant_id``, rather than everybody.
-    """
+def active_authors() -> Executable:
+    """Return where a tenant stored more than ``:min_memories`` documents since ``:since``, most first."""
     users = table_named("auth.users")
     projects = table_named("projects.projects")
     # Counted first, joined afterwards: names are looked up for the few that remain.
     counted = (
         select(Document.user_id, Document.project_id, func.count().label("memories"))
-        .where(Document.created_at >= bindparam("since", type_=Timestamp()), Document.deleted_at.is_(None))
+        .where(
+            Document.user_id == _USER,
+            Document.created_at >= bindparam("since", type_=Timestamp()),
+            Document.deleted_at.is_(None),
+        )
         .group_by(Document.user_id, Document.project_id)
         .having(func.count() > bindparam("min_memories"))
     )
-    if one_tenant:
-        counted = counted.where(Document.user_id == _USER)
     busy = counted.subquery("busy")
     return (
         select(users.c.id, users.c.username, projects.c.name, busy.c.memories)
@@ -218,6 +218,20 @@ def active_authors(*, one_tenant: bool) -> Executable:
         .limit(bindparam("limit"))
     )
 
+
+#: The same of everybody, for the memory service alone; see `functions`.
+ALL_ACTIVE_AUTHORS: Executable = select(
+    literal_column("user_id", Uuid()),
+    literal_column("username", String()),
+    literal_column("project_name", String()),
+    literal_column("memories", BigInteger()),
+).select_from(
+    func.memory.active_authors(
+        bindparam("since", type_=Timestamp()),
+        bindparam("min_memories", type_=BigInteger()),
+        bindparam("limit", type_=BigInteger()),
+    )
+)
 
 HISTORY = select(SearchEntry).where(SearchEntry.user_id == _USER)
 TOP_QUERIES = (

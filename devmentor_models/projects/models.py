@@ -46,7 +46,16 @@ from devmentor_models.projects.enums import (
     TaskStatus,
 )
 from devmentor_models.projects.keys import child_fk
-from devmentor_models.security import Chore, Grant, Security, Writers, owned_by, service_only, shared_by
+from devmentor_models.security import (
+    EXPORT,
+    Chore,
+    Grant,
+    Security,
+    Writers,
+    owned_by,
+    service_only,
+    shared_by,
+)
 from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
 from devmentor_models.security.ownership import keep
@@ -134,7 +143,7 @@ class Epic(SoftDeletable, MutableRecord):
     )
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
-        grants=(Grant(Service.PROJECTS), Grant(Service.LEARNING, _READ)),
+        grants=(Grant(Service.PROJECTS), Grant(Service.LEARNING, _READ), EXPORT),
         audited=True,
     )
 
@@ -180,7 +189,8 @@ class Task(SoftDeletable, MutableRecord):
     )
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
-        grants=(Grant(Service.PROJECTS), Grant(Service.LEARNING, _READ)),
+        grants=(Grant(Service.PROJECTS), Grant(Service.LEARNING, _READ), EXPORT),
+        definer=("SELECT",),
         audited=True,
     )
 
@@ -238,7 +248,7 @@ class ProjectTemplate(MutableRecord):
     )
     __security__: ClassVar = Security(
         owned_by(or_catalogue=True),
-        grants=(Grant(Service.PROJECTS),),
+        grants=(Grant(Service.PROJECTS), EXPORT),
         chores=(Chore(("INSERT", "UPDATE", "DELETE"), "user_id IS NULL"),),
         audited=True,
     )
@@ -314,8 +324,8 @@ class Activity(PartitionedRecord):
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
         grants=(
-            Grant(Service.PROJECTS, ("SELECT", "INSERT")),
-            *(Grant(service, ("INSERT",)) for service in Service if service is not Service.PROJECTS),
+            *(Grant(service, ("SELECT", "INSERT")) for service in (Service.PROJECTS, Service.AUTH)),
+            *(Grant(service, ("INSERT",)) for service in (Service.MEMORY, Service.LEARNING, Service.AI)),
         ),
         definer=("SELECT", "INSERT", "UPDATE"),
         append_only=True,
@@ -357,7 +367,7 @@ class CreditEntry(Record):
     __security__: ClassVar = Security(
         # The credits are the owner's: editors see what became of them.
         shared_by(project="project_id", writers=Writers.OWNER),
-        grants=(Grant(Service.PROJECTS, ("SELECT", "INSERT")),),
+        grants=(Grant(Service.PROJECTS, ("SELECT", "INSERT")), EXPORT),
         append_only=True,
     )
 
@@ -386,7 +396,7 @@ class ProjectFile(SoftDeletable, MutableRecord):
     )
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
-        grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ)),
+        grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ), EXPORT),
         definer=("SELECT",),
         audited=True,
     )
@@ -420,7 +430,7 @@ class ProjectFileVersion(Record):
     )
     __security__: ClassVar = Security(
         shared_by(project="project_id"),
-        grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ)),
+        grants=(Grant(Service.PROJECTS), Grant(Service.MEMORY, _READ), EXPORT),
         # An object may be deleted from storage only while no version of anybody lies there.
         chores=(Chore(("SELECT",)),),
         audited=True,

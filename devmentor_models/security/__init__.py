@@ -2,6 +2,7 @@
 
 from devmentor_models.security.actor import Actor, ActorKind
 from devmentor_models.security.declarations import (
+    EXPORT,
     PURGE,
     Chore,
     Grant,
@@ -17,6 +18,7 @@ from devmentor_models.security.declarations import (
 )
 
 __all__ = [
+    "EXPORT",
     "PURGE",
     "Actor",
     "ActorKind",

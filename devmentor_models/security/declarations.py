@@ -80,6 +80,10 @@ class Grant:
     privileges: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
+#: The auth service gives people what the database holds of them (F9): rows of whoever it acts for.
+EXPORT = Grant(Service.AUTH, ("SELECT",))
+
+
 @dataclass(frozen=True, slots=True)
 class Chore:
     """What the table's service may do on its own account, acting for no user, with rows of everybody.
