@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from time import perf_counter
@@ -183,8 +183,9 @@ def _ours(database: AsyncDatabase) -> Login:
 
     async def login(address: str) -> object:
         async with database.begin(actor) as tx:
-            user = await tx.users.find_by_email(address)
-            assert user is not None
-            return (await tx.sessions.open(user.id)).token
+            user = await tx.users.find_credentials(address)
+        assert user is not None
+        async with database.begin(replace(actor, user_id=user.user_id)) as tx:
+            return (await tx.sessions.open(user.user_id)).token
 
     return login

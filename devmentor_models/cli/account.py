@@ -60,8 +60,8 @@ def sign_in(database: Database) -> tuple[UUID, bool]:
         made = tx.users.register(
             email=EMAIL, username=USERNAME, password_hash=password_hash, full_name=FULL_NAME
         )
-        tx.email_verifications.consume(made.verification_token)
-        return made.user.id, True
+    with database.begin(actor) as tx:
+        return tx.email_verifications.consume(made.verification_token).id, True
 
 
 def plan(database: Database, user_id: UUID) -> tuple[UUID, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devmentor_models.security.actor import Actor
@@ -9,10 +10,14 @@ from devmentor_models.seeds import base, demo, kinds
 from devmentor_models.seeds.seeder import Seeder, SeedReport
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from devmentor_models.database import Database
+    from devmentor_models.seeds.values import UserSeed
     from devmentor_models.transaction import Transaction
 
 SERVICE = "seeds"
+_AUTH = Actor.service("auth")
 
 
 def apply(database: Database, *, demo: bool = False) -> SeedReport:
@@ -23,7 +28,8 @@ def apply(database: Database, *, demo: bool = False) -> SeedReport:
     made whole again.
 
     Args:
-        database: Where to; at the newest revision.
+        database: Where to; at the newest revision. Its login is a member of the roles of the projects and AI
+            services; for the demo of those of auth and learning, too.
         demo: Also make the demo users and what is theirs.
 
     Raises:
@@ -47,12 +53,23 @@ def _apply_base(tx: Transaction, report: SeedReport) -> None:
 
 
 def _apply_demo(database: Database, report: SeedReport) -> None:
-    with database.begin(Actor.service(SERVICE)) as tx:
-        seeder = Seeder(tx, demo.SET, demo.VERSION, report)
-        owner = seeder.restore(kinds.USER, demo.OWNER)
-        member = seeder.restore(kinds.USER, demo.MEMBER)
-    with database.begin(Actor.user(owner.id)) as tx:
+    owner, member = (_restore_user(database, seed, report) for seed in (demo.OWNER, demo.MEMBER))
+    with database.begin(Actor.user(owner)) as tx:
         seeder = Seeder(tx, demo.SET, demo.VERSION, report)
         project = seeder.restore(kinds.PROJECT, demo.PROJECT)
-        seeder.restore(kinds.team(member.id), demo.TEAM)
+        seeder.restore(kinds.team(member), demo.TEAM)
         seeder.restore(kinds.roadmap(project.id), demo.ROADMAP)
+
+
+def _restore_user(database: Database, seed: UserSeed, report: SeedReport) -> UUID:
+    """Make or bring up a demo user, whose row only a transaction on the user's behalf sees."""
+    with database.begin(_AUTH) as tx:
+        seeder = Seeder(tx, demo.SET, demo.VERSION, report)
+        made = seeder.seeded(kinds.USER, seed)
+        if made is None or made not in tx.users.usernames([made]):
+            account = tx.users.find_credentials(seed.email)
+            if account is None:
+                return seeder.restore(kinds.USER, seed).id
+            made = account.user_id
+    with database.begin(replace(_AUTH, user_id=made)) as tx:
+        return Seeder(tx, demo.SET, demo.VERSION, report).restore(kinds.USER, seed).id

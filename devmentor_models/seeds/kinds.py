@@ -58,6 +58,11 @@ def _create_model(tx: Transaction, seed: ModelSeed) -> EmbeddingModel:
     return model
 
 
+def _find_user(tx: Transaction, seed: UserSeed) -> User | None:
+    """Return the acting user, if the transaction acts for one: it began on behalf of the seed's."""
+    return tx.session.get(User, tx.actor.user_id) if tx.actor.user_id else None
+
+
 def _create_user(tx: Transaction, seed: UserSeed) -> User:
     made = tx.users.register(email=seed.email, username=seed.username, password_hash=NO_PASSWORD)
     return made.user
@@ -150,7 +155,7 @@ USER: Kind[UserSeed, User] = Kind(
     entity=User,
     key=lambda seed: seed.email,
     values=lambda seed: {"email": seed.email, "username": seed.username},
-    find=lambda tx, seed: tx.users.find_by_email(seed.email),
+    find=_find_user,
     create=_create_user,
 )
 PROJECT: Kind[ProjectSeed, Project] = Kind(

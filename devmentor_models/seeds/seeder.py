@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
 
 from devmentor_models.kit.base import MutableRecord
 from devmentor_models.seeds.ledger import Entry, Ledger, digest_of
@@ -102,6 +103,11 @@ class Seeder:
             self._report.kept[kind.name] += 1
         else:
             self._bring_up(kind, seed, entry, row)
+
+    def seeded(self, kind: Kind[S, E], seed: S) -> UUID | None:
+        """Return the key of the row that was made for a seed, if there was one; it may be gone."""
+        entry = self._ledger.find(kind.item(seed))
+        return None if entry is None else entry.row_id
 
     def restore(self, kind: Kind[S, E], seed: S) -> E:
         """Make a row what its seed says, unless people changed it; make it again if they removed it."""

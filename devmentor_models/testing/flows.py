@@ -26,22 +26,28 @@ class FlowFailed(DevMentorError):
     """A flow ran, and something else came out of it than what services rely on; the message says what."""
 
 
-def run(database: Database) -> Iterator[str]:
+#: With what a service connects, by its name.
+At = Callable[[str], Database]
+
+
+def run(database: Database | At) -> Iterator[str]:
     """Run every flow and yield its name when it is done; the accounts that they make are erased at the end.
 
     Args:
-        database: A migrated database; what the flows write is committed.
+        database: A migrated database; what the flows write is committed. Or a function that returns it as a
+            service connects to it, by the service's name: ``{"auth": …}.__getitem__``; ``seeds`` for seeds.
 
     Raises:
         SchemaMismatch: This code does not work with the schema.
         FlowFailed: A flow had another result than it should.
         DevMentorError: A flow failed.
     """
-    state = database.verify_schema()
+    at: At = (lambda _: database) if isinstance(database, Database) else database
+    state = at("auth").verify_schema()
     yield f"schema: {state.message}"
-    seeds.apply(database)
-    owner, stranger = _register(database), _register(database)
-    flows: tuple[Callable[[Database, UUID, UUID], None], ...] = (
+    seeds.apply(at("seeds"))
+    owner, stranger = _register(at("auth")), _register(at("auth"))
+    flows: tuple[Callable[[At, UUID, UUID], None], ...] = (
         _sessions,
         _projects,
         _credits,
@@ -50,13 +56,17 @@ def run(database: Database) -> Iterator[str]:
     )
     try:
         for flow in flows:
-            flow(database, owner, stranger)
+            flow(at, owner, stranger)
             yield flow.__name__.strip("_")
     finally:
-        with database.begin(AUTH) as tx:
-            tx.users.erase(owner)
-            tx.users.erase(stranger)
+        for user_id in (owner, stranger):
+            with at("auth").begin(_for(user_id)) as tx:
+                tx.users.erase(user_id)
     yield "erasure"
+
+
+def _for(user_id: UUID) -> Actor:
+    return Actor.service("auth", on_behalf_of=user_id)
 
 
 def _expect(*, that: bool, what: str) -> None:
@@ -72,14 +82,16 @@ def _register(database: Database) -> UUID:
             username=name,
             password_hash="none",  # noqa: S106 - no password has this hash
         ).user
-        found = tx.users.find_by_email(f"{name}@EXAMPLE.org")
-    _expect(that=found is not None and found.id == user.id, what="an address is found whatever its case")
+    with database.begin(AUTH) as tx:
+        found = tx.users.find_credentials(f"{name}@EXAMPLE.org")
+    _expect(that=found is not None and found.user_id == user.id, what="an address is found whatever its case")
     return user.id
 
 
-def _sessions(database: Database, owner: UUID, stranger: UUID) -> None:
+def _sessions(at: At, owner: UUID, stranger: UUID) -> None:
     """Log in, renew the session, and have the copied token refused."""
-    with database.begin(AUTH) as tx:
+    database = at("auth")
+    with database.begin(_for(owner)) as tx:
         first = tx.sessions.open(owner)
     second = database.run(lambda tx: tx.sessions.rotate(first.token), actor=AUTH).require()
     with database.begin(AUTH) as tx:
@@ -90,8 +102,9 @@ def _sessions(database: Database, owner: UUID, stranger: UUID) -> None:
         _expect(that=tx.sessions.find_active(second.token) is None, what="a copied token ends its family")
 
 
-def _projects(database: Database, owner: UUID, stranger: UUID) -> None:
+def _projects(at: At, owner: UUID, stranger: UUID) -> None:
     """Make a project with a task, and find both."""
+    database = at("projects")
     with database.begin(Actor.user(owner)) as tx:
         project = tx.projects.create(name="Flow")
         task = tx.tasks.create(project_id=project.id, title="Do it")
@@ -100,8 +113,9 @@ def _projects(database: Database, owner: UUID, stranger: UUID) -> None:
         _expect(that=tx.tasks.get(task.id).title == "Do it", what="a task is read as it was written")
 
 
-def _credits(database: Database, owner: UUID, stranger: UUID) -> None:
+def _credits(at: At, owner: UUID, stranger: UUID) -> None:
     """Spend credits, not more than there are."""
+    database = at("projects")
     actor = Actor.user(owner)
     with database.begin(actor) as tx:
         project = tx.projects.create(name="Credits", credits=FUNDS)
@@ -115,8 +129,9 @@ def _credits(database: Database, owner: UUID, stranger: UUID) -> None:
     raise FlowFailed("Expected: nobody spends more credits than there are.")
 
 
-def _memory(database: Database, owner: UUID, stranger: UUID) -> None:
+def _memory(at: At, owner: UUID, stranger: UUID) -> None:
     """Remember a document, and find it by its words and by its vector."""
+    database = at("memory")
     vector = [1.0, *[0.0] * (EMBEDDING_MODEL.dimensions - 1)]
     chunk = NewChunk(content="Keysets page without skipping rows.", embedding=vector)
     document = NewDocument(title="Paging", content=chunk.content, source=DocumentSource.NOTE, chunks=[chunk])
@@ -128,12 +143,14 @@ def _memory(database: Database, owner: UUID, stranger: UUID) -> None:
     _expect(that=len(by_vector) == 1, what="a document is found by its vector")
 
 
-def _isolation(database: Database, owner: UUID, stranger: UUID) -> None:
+def _isolation(at: At, owner: UUID, stranger: UUID) -> None:
     """See nothing of another tenant."""
+    database = at("projects")
     with database.begin(Actor.user(owner)) as tx:
         project = tx.projects.create(name="Private")
-    with database.begin(Actor.user(stranger)) as tx:
+    with at("memory").begin(Actor.user(stranger)) as tx:
         _expect(that=not tx.memory.search("keysets"), what="nobody finds another tenant's documents")
+    with database.begin(Actor.user(stranger)) as tx:
         try:
             tx.projects.get(project.id)
         except NotFound:
