@@ -7,14 +7,19 @@ table, or break things, take `devmentor_database_url`: a database to themselves.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from devmentor_models import AsyncDatabase, Database
+from devmentor_models.auth.models import User
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
 from devmentor_models.security.declarations import Service
+from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 pytest_plugins = ["pytester"]
 
@@ -40,9 +45,9 @@ def services_url(devmentor_service_url: Callable[..., str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def database_url(devmentor_url: str) -> str:
-    """Return the URL that tests of repositories connect with."""
-    return devmentor_url
+def database_url(services_url: str) -> str:
+    """Return the URL that tests of repositories connect with, as services do: row security holds."""
+    return services_url
 
 
 @pytest.fixture
@@ -69,3 +74,16 @@ def session(devmentor_session: Session) -> Session:
 def async_session(devmentor_async_session: AsyncSession) -> AsyncSession:
     """Return a plain async session whose work is rolled back after the test."""
     return devmentor_async_session
+
+
+@pytest.fixture
+def new_user(devmentor_engine: Engine) -> NewUser:
+    """Return a function that commits a user of the test's own, with whoever may do everything."""
+
+    def make(**values: Any) -> User:
+        with Session(devmentor_engine, expire_on_commit=False) as session:
+            user = UserFactory.insert(session, **values)
+            session.commit()
+        return user
+
+    return make

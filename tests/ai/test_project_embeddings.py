@@ -7,32 +7,34 @@ import hashlib
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database
-from devmentor_models.ai.models import EmbeddingModel
 from devmentor_models.errors import CheckViolation, ForeignKeyViolation, InvalidValue, NotFound
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.projects.models import Project
 from devmentor_models.testing.factories.ai import EmbeddingModelFactory
 from devmentor_models.testing.factories.projects import ProjectFactory
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 DIGEST = hashlib.sha256(b"readme").digest()
 
 
-def _project(db: Database) -> tuple[Actor, UUID, UUID]:
+@pytest.fixture
+def owned(devmentor_engine: Engine) -> tuple[Actor, UUID, UUID]:
     """Return an owner, the owner's project, and a model of 3 dimensions."""
-    with db.begin(Actor.service("ai")) as tx:
-        project: Project = ProjectFactory.insert(tx.session)
-        model: EmbeddingModel = EmbeddingModelFactory.insert(tx.session)
-        return Actor.user(project.user_id), project.id, model.id
+    with Session(devmentor_engine) as session:
+        project, model = ProjectFactory.insert(session), EmbeddingModelFactory.insert(session)
+        made = Actor.user(project.user_id), project.id, model.id
+        session.commit()
+    return made
 
 
-def test_put_find_delete(database: Database) -> None:
+def test_put_find_delete(database: Database, owned: tuple[Actor, UUID, UUID]) -> None:
     """A model's vector of a project is one row: put again it is replaced, deleted it is gone."""
-    me, project_id, model_id = _project(database)
+    me, project_id, model_id = owned
     with database.begin(me) as tx:
         first = tx.project_embeddings.put(
             project_id=project_id, model_id=model_id, embedding=[1, 0, 0], content_hash=DIGEST
@@ -56,9 +58,11 @@ def test_put_find_delete(database: Database) -> None:
     [[1.0, 2.0], [1.0] * 4, [0.0] * 3, [float("nan"), 1.0, 1.0], [1e6, 0.0, 0.0], []],
     ids=["short", "long", "zero", "nan", "huge", "empty"],
 )
-def test_vectors_that_do_not_fit(database: Database, vector: list[float]) -> None:
+def test_vectors_that_do_not_fit(
+    database: Database, owned: tuple[Actor, UUID, UUID], vector: list[float]
+) -> None:
     """A vector must have its model's length, a direction, and numbers that half precision holds."""
-    me, project_id, model_id = _project(database)
+    me, project_id, model_id = owned
     with database.begin(me) as tx:
         with pytest.raises(InvalidValue, match="embedding"):
             tx.project_embeddings.put(
@@ -67,10 +71,10 @@ def test_vectors_that_do_not_fit(database: Database, vector: list[float]) -> Non
         assert tx.project_embeddings.find(project_id, model_id=model_id) is None
 
 
-def test_missing_parents(database: Database) -> None:
+def test_missing_parents(database: Database, new_user: NewUser, owned: tuple[Actor, UUID, UUID]) -> None:
     """A missing model, a missing project and a stranger's project are not found."""
-    me, project_id, model_id = _project(database)
-    stranger, _, _ = _project(database)
+    me, project_id, model_id = owned
+    stranger = Actor.user(new_user().id)
     for actor, project, model in [
         (me, project_id, uuid7()),
         (me, uuid7(), model_id),
@@ -83,9 +87,9 @@ def test_missing_parents(database: Database) -> None:
                 )
 
 
-def test_database_refuses_wrong_lengths_itself(database: Database) -> None:
+def test_database_refuses_wrong_lengths_itself(database: Database, owned: tuple[Actor, UUID, UUID]) -> None:
     """Whoever goes round the library meets the same rules in the database."""
-    me, project_id, model_id = _project(database)
+    me, project_id, model_id = owned
     for dimensions, error in [(3, CheckViolation), (2, ForeignKeyViolation)]:
         with pytest.raises(error):
             with database.begin(me) as tx:

@@ -8,10 +8,9 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 from devmentor_models.ai.enums import Provider
-from devmentor_models.auth.models import User
 from devmentor_models.errors import DecryptionFailed, EncryptionKeyMissing, InvalidValue, NotFound
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
-from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +25,9 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> str:
     return key
 
 
-def _user(db: Database) -> Actor:
-    with db.begin(Actor.service("auth")) as tx:
-        user: User = UserFactory.insert(tx.session)
-    return Actor.user(user.id)
-
-
-def test_put_and_get(database: Database) -> None:
+def test_put_and_get(database: Database, new_user: NewUser) -> None:
     """A configuration comes back as it was put, and its key is readable for its user."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         put = tx.provider_configs.put(
             name="main", provider=Provider.OPENAI, api_key=SECRET, settings={"timeout": 30}
@@ -47,9 +40,9 @@ def test_put_and_get(database: Database) -> None:
         assert tx.provider_configs.find_by_name("other") is None
 
 
-def test_put_replaces_everything(database: Database) -> None:
+def test_put_replaces_everything(database: Database, new_user: NewUser) -> None:
     """A second put of the name replaces the row, and drops the key, which was for another provider."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         first = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         again = tx.provider_configs.put(
@@ -60,9 +53,9 @@ def test_put_replaces_everything(database: Database) -> None:
         assert (again.provider, again.api_key, again.version) == (Provider.OLLAMA, None, 3)
 
 
-def test_key_is_stored_encrypted(database: Database) -> None:
+def test_key_is_stored_encrypted(database: Database, new_user: NewUser) -> None:
     """The column holds no trace of the key in clear, and neither does repr()."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         config = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         stored = tx.session.execute(
@@ -72,10 +65,12 @@ def test_key_is_stored_encrypted(database: Database) -> None:
         assert SECRET not in repr(config)
 
 
-def test_key_needs_an_encryption_key(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_needs_an_encryption_key(
+    database: Database, new_user: NewUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a key ring a secret is refused, while a configuration without one is stored."""
     monkeypatch.delenv(KEYS_VARIABLE)
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         with pytest.raises(EncryptionKeyMissing):
             tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
@@ -83,9 +78,9 @@ def test_key_needs_an_encryption_key(database: Database, monkeypatch: pytest.Mon
         assert config.api_key is None
 
 
-def test_ciphertext_cannot_be_moved_to_another_column(database: Database) -> None:
+def test_ciphertext_cannot_be_moved_to_another_column(database: Database, new_user: NewUser) -> None:
     """A ciphertext of another column does not decrypt as an API key."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         config = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         tx.session.execute(
@@ -102,9 +97,11 @@ def test_ciphertext_cannot_be_moved_to_another_column(database: Database) -> Non
             _ = user.full_name
 
 
-def test_key_ring_rotation(database: Database, monkeypatch: pytest.MonkeyPatch, ring: str) -> None:
+def test_key_ring_rotation(
+    database: Database, new_user: NewUser, monkeypatch: pytest.MonkeyPatch, ring: str
+) -> None:
     """An old key still decrypts behind a new one; once it is gone, reading it fails with a typed error."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         config = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
     fresh = KeyRing.generate()
@@ -118,9 +115,9 @@ def test_key_ring_rotation(database: Database, monkeypatch: pytest.MonkeyPatch, 
             _ = found.api_key
 
 
-def test_set_key(database: Database) -> None:
+def test_set_key(database: Database, new_user: NewUser) -> None:
     """A key is replaced or removed, and the object at hand shows it."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         config = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         assert (tx.provider_configs.set_key(config.id, "sk-new")) is config
@@ -129,9 +126,9 @@ def test_set_key(database: Database) -> None:
         assert config.api_key is None
 
 
-def test_activation(database: Database) -> None:
+def test_activation(database: Database, new_user: NewUser) -> None:
     """An inactive configuration is listed only on request."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         config = tx.provider_configs.put(name="main", provider=Provider.OPENAI)
         tx.provider_configs.deactivate(config.id)
@@ -141,9 +138,9 @@ def test_activation(database: Database) -> None:
         assert (tx.provider_configs.list(active_only=True)).items == [config]
 
 
-def test_list_by_priority_and_page(database: Database) -> None:
+def test_list_by_priority_and_page(database: Database, new_user: NewUser) -> None:
     """Configurations come by priority, page by page, and can be narrowed to a provider."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         for name, provider, priority in [
             ("c", Provider.OPENAI, 30),
@@ -159,9 +156,9 @@ def test_list_by_priority_and_page(database: Database) -> None:
         assert [config.name for config in openai.items] == ["b", "c"]
 
 
-def test_other_tenants(database: Database) -> None:
+def test_other_tenants(database: Database, new_user: NewUser) -> None:
     """Another user has no such configuration, and may use the same name."""
-    me, other = _user(database), _user(database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     with database.begin(me) as tx:
         mine = tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
     with database.begin(other) as tx:
@@ -175,9 +172,9 @@ def test_other_tenants(database: Database) -> None:
         assert theirs.id != mine.id
 
 
-def test_bad_values(database: Database) -> None:
+def test_bad_values(database: Database, new_user: NewUser) -> None:
     """Values that do not fit are refused by field, before anything is sent."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         with pytest.raises(InvalidValue, match="priority"):
             tx.provider_configs.put(name="x", provider=Provider.OPENAI, priority=-1)

@@ -7,10 +7,9 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.ai.enums import Provider
-from devmentor_models.auth.models import User
 from devmentor_models.errors import DecryptionFailed, EncryptionKeyMissing, InvalidValue, NotFound
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
-from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -25,15 +24,9 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> str:
     return key
 
 
-async def _user(db: AsyncDatabase) -> Actor:
-    async with db.begin(Actor.service("auth")) as tx:
-        user: User = await tx.session.run_sync(UserFactory.insert)
-    return Actor.user(user.id)
-
-
-async def test_put_and_get(async_database: AsyncDatabase) -> None:
+async def test_put_and_get(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A configuration comes back as it was put, and its key is readable for its user."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         put = await tx.provider_configs.put(
             name="main", provider=Provider.OPENAI, api_key=SECRET, settings={"timeout": 30}
@@ -46,9 +39,9 @@ async def test_put_and_get(async_database: AsyncDatabase) -> None:
         assert await tx.provider_configs.find_by_name("other") is None
 
 
-async def test_put_replaces_everything(async_database: AsyncDatabase) -> None:
+async def test_put_replaces_everything(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A second put of the name replaces the row, and drops the key, which was for another provider."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         first = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         again = await tx.provider_configs.put(
@@ -59,9 +52,9 @@ async def test_put_replaces_everything(async_database: AsyncDatabase) -> None:
         assert (again.provider, again.api_key, again.version) == (Provider.OLLAMA, None, 3)
 
 
-async def test_key_is_stored_encrypted(async_database: AsyncDatabase) -> None:
+async def test_key_is_stored_encrypted(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """The column holds no trace of the key in clear, and neither does repr()."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         config = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         stored = await tx.session.execute(
@@ -72,11 +65,11 @@ async def test_key_is_stored_encrypted(async_database: AsyncDatabase) -> None:
 
 
 async def test_key_needs_an_encryption_key(
-    async_database: AsyncDatabase, monkeypatch: pytest.MonkeyPatch
+    async_database: AsyncDatabase, new_user: NewUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a key ring a secret is refused, while a configuration without one is stored."""
     monkeypatch.delenv(KEYS_VARIABLE)
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         with pytest.raises(EncryptionKeyMissing):
             await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
@@ -84,9 +77,11 @@ async def test_key_needs_an_encryption_key(
         assert config.api_key is None
 
 
-async def test_ciphertext_cannot_be_moved_to_another_column(async_database: AsyncDatabase) -> None:
+async def test_ciphertext_cannot_be_moved_to_another_column(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """A ciphertext of another column does not decrypt as an API key."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         config = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         await tx.session.execute(
@@ -104,10 +99,10 @@ async def test_ciphertext_cannot_be_moved_to_another_column(async_database: Asyn
 
 
 async def test_key_ring_rotation(
-    async_database: AsyncDatabase, monkeypatch: pytest.MonkeyPatch, ring: str
+    async_database: AsyncDatabase, new_user: NewUser, monkeypatch: pytest.MonkeyPatch, ring: str
 ) -> None:
     """An old key still decrypts behind a new one; once it is gone, reading it fails with a typed error."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         config = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
     fresh = KeyRing.generate()
@@ -121,9 +116,9 @@ async def test_key_ring_rotation(
             _ = found.api_key
 
 
-async def test_set_key(async_database: AsyncDatabase) -> None:
+async def test_set_key(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A key is replaced or removed, and the object at hand shows it."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         config = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
         assert (await tx.provider_configs.set_key(config.id, "sk-new")) is config
@@ -132,9 +127,9 @@ async def test_set_key(async_database: AsyncDatabase) -> None:
         assert config.api_key is None
 
 
-async def test_activation(async_database: AsyncDatabase) -> None:
+async def test_activation(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """An inactive configuration is listed only on request."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         config = await tx.provider_configs.put(name="main", provider=Provider.OPENAI)
         await tx.provider_configs.deactivate(config.id)
@@ -144,9 +139,9 @@ async def test_activation(async_database: AsyncDatabase) -> None:
         assert (await tx.provider_configs.list(active_only=True)).items == [config]
 
 
-async def test_list_by_priority_and_page(async_database: AsyncDatabase) -> None:
+async def test_list_by_priority_and_page(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Configurations come by priority, page by page, and can be narrowed to a provider."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         for name, provider, priority in [
             ("c", Provider.OPENAI, 30),
@@ -162,9 +157,9 @@ async def test_list_by_priority_and_page(async_database: AsyncDatabase) -> None:
         assert [config.name for config in openai.items] == ["b", "c"]
 
 
-async def test_other_tenants(async_database: AsyncDatabase) -> None:
+async def test_other_tenants(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Another user has no such configuration, and may use the same name."""
-    me, other = await _user(async_database), await _user(async_database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         mine = await tx.provider_configs.put(name="main", provider=Provider.OPENAI, api_key=SECRET)
     async with async_database.begin(other) as tx:
@@ -178,9 +173,9 @@ async def test_other_tenants(async_database: AsyncDatabase) -> None:
         assert theirs.id != mine.id
 
 
-async def test_bad_values(async_database: AsyncDatabase) -> None:
+async def test_bad_values(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Values that do not fit are refused by field, before anything is sent."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         with pytest.raises(InvalidValue, match="priority"):
             await tx.provider_configs.put(name="x", provider=Provider.OPENAI, priority=-1)

@@ -10,11 +10,10 @@ import pytest
 
 from devmentor_models import Actor, Database
 from devmentor_models.ai.models import CachedResponse
-from devmentor_models.auth.models import User
 from devmentor_models.errors import ActorMissing, InvalidValue
 from devmentor_models.testing.factories.ai import CachedResponseFactory
-from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -30,15 +29,9 @@ def _earlier() -> datetime:
     return datetime.now(UTC) - timedelta(hours=1)
 
 
-def _user(db: Database) -> Actor:
-    with db.begin(Actor.service("auth")) as tx:
-        user: User = UserFactory.insert(tx.session)
-    return Actor.user(user.id)
-
-
-def test_hit_is_counted(database: Database) -> None:
+def test_hit_is_counted(database: Database, new_user: NewUser) -> None:
     """An answer comes back as it was put, and each use is counted."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         tx.response_cache.put(REQUEST, model=MODEL, response={"text": "sorted"}, expires_at=_later())
     for hits in (1, 2):
@@ -49,9 +42,9 @@ def test_hit_is_counted(database: Database) -> None:
             assert hit.last_hit_at is not None
 
 
-def test_hits_at_once_are_all_counted(database: Database) -> None:
+def test_hits_at_once_are_all_counted(database: Database, new_user: NewUser) -> None:
     """No hit is lost when many requests use one answer."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         tx.response_cache.put(REQUEST, model=MODEL, response="yes", expires_at=_later())
 
@@ -63,9 +56,9 @@ def test_hits_at_once_are_all_counted(database: Database) -> None:
     assert sorted(map(str, run_concurrently([use] * 8))) == [str(hits) for hits in range(1, 9)]
 
 
-def test_miss(database: Database) -> None:
+def test_miss(database: Database, new_user: NewUser) -> None:
     """Another request, another model, an expired answer and another user's answer are misses."""
-    me, other = _user(database), _user(database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     stale = hashlib.sha256(b"stale").digest()
     with database.begin(me) as tx:
         tx.response_cache.put(REQUEST, model=MODEL, response="yes", expires_at=_later())
@@ -77,9 +70,9 @@ def test_miss(database: Database) -> None:
         assert tx.response_cache.get_or_none(REQUEST, model=MODEL) is None
 
 
-def test_put_replaces(database: Database) -> None:
+def test_put_replaces(database: Database, new_user: NewUser) -> None:
     """A new answer replaces the old one, and its count of hits starts again."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         first = tx.response_cache.put(REQUEST, model=MODEL, response=[1], expires_at=_later())
         tx.response_cache.get_or_none(REQUEST, model=MODEL)
@@ -88,9 +81,9 @@ def test_put_replaces(database: Database) -> None:
         assert (again.response, again.hits, again.last_hit_at) == ([2], 0, None)
 
 
-def test_purge_takes_bounded_batches(database: Database) -> None:
+def test_purge_takes_bounded_batches(database: Database, new_user: NewUser) -> None:
     """Expired answers go oldest first, as many as asked for; good ones stay."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         assert me.user_id is not None
         for hours in range(5):
@@ -106,9 +99,9 @@ def test_purge_takes_bounded_batches(database: Database) -> None:
         assert tx.response_cache.get_or_none(good.request_hash, model=good.model) is good
 
 
-def test_purge_for_everybody(database: Database) -> None:
+def test_purge_for_everybody(database: Database, new_user: NewUser) -> None:
     """A user purges only the own answers; the gateway alone purges everybody's."""
-    me, other = _user(database), _user(database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     with database.begin(other) as tx:
         tx.response_cache.put(REQUEST, model=MODEL, response=1, expires_at=_earlier())
     with database.begin(me) as tx:
@@ -119,9 +112,9 @@ def test_purge_for_everybody(database: Database) -> None:
         assert tx.response_cache.purge_expired() == 0
 
 
-def test_bad_values(database: Database) -> None:
+def test_bad_values(database: Database, new_user: NewUser) -> None:
     """A hash that is none, a naive time, a missing answer and an odd limit are refused by name."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         with pytest.raises(InvalidValue, match="request_hash"):
             tx.response_cache.put(b"short", model=MODEL, response=1, expires_at=_later())

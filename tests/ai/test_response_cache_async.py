@@ -9,11 +9,10 @@ import pytest
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.ai.models import CachedResponse
-from devmentor_models.auth.models import User
 from devmentor_models.errors import ActorMissing, InvalidValue
 from devmentor_models.testing.factories.ai import CachedResponseFactory
-from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -29,15 +28,9 @@ def _earlier() -> datetime:
     return datetime.now(UTC) - timedelta(hours=1)
 
 
-async def _user(db: AsyncDatabase) -> Actor:
-    async with db.begin(Actor.service("auth")) as tx:
-        user: User = await tx.session.run_sync(UserFactory.insert)
-    return Actor.user(user.id)
-
-
-async def test_hit_is_counted(async_database: AsyncDatabase) -> None:
+async def test_hit_is_counted(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """An answer comes back as it was put, and each use is counted."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         await tx.response_cache.put(REQUEST, model=MODEL, response={"text": "sorted"}, expires_at=_later())
     for hits in (1, 2):
@@ -48,9 +41,9 @@ async def test_hit_is_counted(async_database: AsyncDatabase) -> None:
             assert hit.last_hit_at is not None
 
 
-async def test_hits_at_once_are_all_counted(async_database: AsyncDatabase) -> None:
+async def test_hits_at_once_are_all_counted(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """No hit is lost when many requests use one answer."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         await tx.response_cache.put(REQUEST, model=MODEL, response="yes", expires_at=_later())
 
@@ -62,9 +55,9 @@ async def test_hits_at_once_are_all_counted(async_database: AsyncDatabase) -> No
     assert sorted(map(str, await run_concurrently([use] * 8))) == [str(hits) for hits in range(1, 9)]
 
 
-async def test_miss(async_database: AsyncDatabase) -> None:
+async def test_miss(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Another request, another model, an expired answer and another user's answer are misses."""
-    me, other = await _user(async_database), await _user(async_database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     stale = hashlib.sha256(b"stale").digest()
     async with async_database.begin(me) as tx:
         await tx.response_cache.put(REQUEST, model=MODEL, response="yes", expires_at=_later())
@@ -76,9 +69,9 @@ async def test_miss(async_database: AsyncDatabase) -> None:
         assert await tx.response_cache.get_or_none(REQUEST, model=MODEL) is None
 
 
-async def test_put_replaces(async_database: AsyncDatabase) -> None:
+async def test_put_replaces(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A new answer replaces the old one, and its count of hits starts again."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         first = await tx.response_cache.put(REQUEST, model=MODEL, response=[1], expires_at=_later())
         await tx.response_cache.get_or_none(REQUEST, model=MODEL)
@@ -87,9 +80,9 @@ async def test_put_replaces(async_database: AsyncDatabase) -> None:
         assert (again.response, again.hits, again.last_hit_at) == ([2], 0, None)
 
 
-async def test_purge_takes_bounded_batches(async_database: AsyncDatabase) -> None:
+async def test_purge_takes_bounded_batches(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Expired answers go oldest first, as many as asked for; good ones stay."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         assert me.user_id is not None
         for hours in range(5):
@@ -105,9 +98,9 @@ async def test_purge_takes_bounded_batches(async_database: AsyncDatabase) -> Non
         assert await tx.response_cache.get_or_none(good.request_hash, model=good.model) is good
 
 
-async def test_purge_for_everybody(async_database: AsyncDatabase) -> None:
+async def test_purge_for_everybody(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A user purges only the own answers; the gateway alone purges everybody's."""
-    me, other = await _user(async_database), await _user(async_database)
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
     async with async_database.begin(other) as tx:
         await tx.response_cache.put(REQUEST, model=MODEL, response=1, expires_at=_earlier())
     async with async_database.begin(me) as tx:
@@ -118,9 +111,9 @@ async def test_purge_for_everybody(async_database: AsyncDatabase) -> None:
         assert await tx.response_cache.purge_expired() == 0
 
 
-async def test_bad_values(async_database: AsyncDatabase) -> None:
+async def test_bad_values(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A hash that is none, a naive time, a missing answer and an odd limit are refused by name."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         with pytest.raises(InvalidValue, match="request_hash"):
             await tx.response_cache.put(b"short", model=MODEL, response=1, expires_at=_later())

@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database
 from devmentor_models.ai import queries
 from devmentor_models.ai.enums import Operation, Provider
 from devmentor_models.ai.values import UsageTotal
-from devmentor_models.auth.models import User
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.ai import UsageFactory
-from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -30,15 +30,9 @@ MAY = datetime(2026, 5, 1, tzinfo=UTC)
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def _user(db: Database) -> Actor:
-    with db.begin(Actor.service("auth")) as tx:
-        user: User = UserFactory.insert(tx.session)
-    return Actor.user(user.id)
-
-
-def test_record(database: Database) -> None:
+def test_record(database: Database, new_user: NewUser) -> None:
     """A call is recorded with all that is known of it, also for a project that is not there any more."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     project_id = uuid7()
     with database.begin(me) as tx:
         usage = tx.usage.record(
@@ -55,10 +49,10 @@ def test_record(database: Database) -> None:
         assert tx.usage.monthly_cost(usage.created_at.date()) == Decimal("0.006")
 
 
-def test_totals(database: Database) -> None:
+def test_totals(database: Database, new_user: NewUser, devmentor_engine: Engine) -> None:
     """Calls are totalled by day and model within the period, of the user alone."""
-    me, other = _user(database), _user(database)
-    with database.begin(me) as tx:
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
+    with Session(devmentor_engine) as session:
         for actor, created_at, model, cached in [
             (me, MAY - timedelta(microseconds=1), "a", False),
             (me, MAY, "a", False),
@@ -69,7 +63,7 @@ def test_totals(database: Database) -> None:
             (other, MAY, "a", False),
         ]:
             UsageFactory.insert(
-                tx.session,
+                session,
                 user_id=actor.user_id,
                 created_at=created_at,
                 model=model,
@@ -77,6 +71,7 @@ def test_totals(database: Database) -> None:
                 cost=Decimal("0.5"),
                 latency_ms=10,
             )
+        session.commit()
     with database.begin(me, readonly=True) as tx:
         totals = tx.usage.totals(since=MAY, until=JUNE)
         assert [(total.day, total.model, total.calls) for total in totals] == [
@@ -100,11 +95,12 @@ def test_totals(database: Database) -> None:
         assert tx.usage.monthly_cost(date(2026, 12, 31)) == 0
 
 
-def test_only_the_months_asked_for_are_opened(database: Database) -> None:
+def test_only_the_months_asked_for_are_opened(devmentor_url: str, new_user: NewUser) -> None:
     """The plan of a month's totals reads that month's partition and no other."""
-    me = _user(database)
-    with pytest.raises(_Undo):
-        _explain_months(database, me)
+    me = Actor.user(new_user().id)
+    with Database.from_url(devmentor_url, pool_min=0) as administrators:
+        with pytest.raises(_Undo):
+            _explain_months(administrators, me)
 
 
 def _explain_months(db: Database, me: Actor) -> None:
@@ -144,9 +140,9 @@ def _explain_months(db: Database, me: Actor) -> None:
     ],
     ids=lambda value: next(iter(value)),
 )
-def test_bad_values(database: Database, value: dict[str, object]) -> None:
+def test_bad_values(database: Database, new_user: NewUser, value: dict[str, object]) -> None:
     """What is negative, too large, not exact or not text is refused by the name of its field."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     values: dict[str, object] = {"model": "gpt-test", **value}
     with database.begin(me) as tx:
         with pytest.raises(InvalidValue, match=next(iter(value))):
@@ -154,9 +150,9 @@ def test_bad_values(database: Database, value: dict[str, object]) -> None:
         assert tx.usage.totals(since=datetime.now(UTC) - timedelta(1), until=datetime.now(UTC)) == []
 
 
-def test_period_is_bounded(database: Database) -> None:
+def test_period_is_bounded(database: Database, new_user: NewUser) -> None:
     """Totals refuse an empty period, one of over a year, and bounds without a zone."""
-    me = _user(database)
+    me = Actor.user(new_user().id)
     with database.begin(me) as tx:
         for since, until in [
             (MAY, MAY),

@@ -6,17 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.ai import queries
 from devmentor_models.ai.enums import Operation, Provider
 from devmentor_models.ai.values import UsageTotal
-from devmentor_models.auth.models import User
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.ai import UsageFactory
-from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
@@ -29,15 +29,9 @@ MAY = datetime(2026, 5, 1, tzinfo=UTC)
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-async def _user(db: AsyncDatabase) -> Actor:
-    async with db.begin(Actor.service("auth")) as tx:
-        user: User = await tx.session.run_sync(UserFactory.insert)
-    return Actor.user(user.id)
-
-
-async def test_record(async_database: AsyncDatabase) -> None:
+async def test_record(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """A call is recorded with all that is known of it, also for a project that is not there any more."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     project_id = uuid7()
     async with async_database.begin(me) as tx:
         usage = await tx.usage.record(
@@ -54,10 +48,10 @@ async def test_record(async_database: AsyncDatabase) -> None:
         assert await tx.usage.monthly_cost(usage.created_at.date()) == Decimal("0.006")
 
 
-async def test_totals(async_database: AsyncDatabase) -> None:
+async def test_totals(async_database: AsyncDatabase, new_user: NewUser, devmentor_engine: Engine) -> None:
     """Calls are totalled by day and model within the period, of the user alone."""
-    me, other = await _user(async_database), await _user(async_database)
-    async with async_database.begin(me) as tx:
+    me, other = Actor.user(new_user().id), Actor.user(new_user().id)
+    with Session(devmentor_engine) as session:
         for actor, created_at, model, cached in [
             (me, MAY - timedelta(microseconds=1), "a", False),
             (me, MAY, "a", False),
@@ -67,8 +61,8 @@ async def test_totals(async_database: AsyncDatabase) -> None:
             (me, JUNE, "a", False),
             (other, MAY, "a", False),
         ]:
-            await tx.session.run_sync(
-                UsageFactory.insert,
+            UsageFactory.insert(
+                session,
                 user_id=actor.user_id,
                 created_at=created_at,
                 model=model,
@@ -76,6 +70,7 @@ async def test_totals(async_database: AsyncDatabase) -> None:
                 cost=Decimal("0.5"),
                 latency_ms=10,
             )
+        session.commit()
     async with async_database.begin(me, readonly=True) as tx:
         totals = await tx.usage.totals(since=MAY, until=JUNE)
         assert [(total.day, total.model, total.calls) for total in totals] == [
@@ -99,11 +94,12 @@ async def test_totals(async_database: AsyncDatabase) -> None:
         assert await tx.usage.monthly_cost(date(2026, 12, 31)) == 0
 
 
-async def test_only_the_months_asked_for_are_opened(async_database: AsyncDatabase) -> None:
+async def test_only_the_months_asked_for_are_opened(devmentor_url: str, new_user: NewUser) -> None:
     """The plan of a month's totals reads that month's partition and no other."""
-    me = await _user(async_database)
-    with pytest.raises(_Undo):
-        await _explain_months(async_database, me)
+    me = Actor.user(new_user().id)
+    async with AsyncDatabase.from_url(devmentor_url, pool_min=0) as administrators:
+        with pytest.raises(_Undo):
+            await _explain_months(administrators, me)
 
 
 async def _explain_months(db: AsyncDatabase, me: Actor) -> None:
@@ -143,9 +139,9 @@ async def _explain_months(db: AsyncDatabase, me: Actor) -> None:
     ],
     ids=lambda value: next(iter(value)),
 )
-async def test_bad_values(async_database: AsyncDatabase, value: dict[str, object]) -> None:
+async def test_bad_values(async_database: AsyncDatabase, new_user: NewUser, value: dict[str, object]) -> None:
     """What is negative, too large, not exact or not text is refused by the name of its field."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     values: dict[str, object] = {"model": "gpt-test", **value}
     async with async_database.begin(me) as tx:
         with pytest.raises(InvalidValue, match=next(iter(value))):
@@ -153,9 +149,9 @@ async def test_bad_values(async_database: AsyncDatabase, value: dict[str, object
         assert await tx.usage.totals(since=datetime.now(UTC) - timedelta(1), until=datetime.now(UTC)) == []
 
 
-async def test_period_is_bounded(async_database: AsyncDatabase) -> None:
+async def test_period_is_bounded(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Totals refuse an empty period, one of over a year, and bounds without a zone."""
-    me = await _user(async_database)
+    me = Actor.user(new_user().id)
     async with async_database.begin(me) as tx:
         for since, until in [
             (MAY, MAY),

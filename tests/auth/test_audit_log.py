@@ -47,7 +47,7 @@ def test_a_line_says_who_did_what_from_where(database: Database) -> None:
 def test_lines_that_cannot_be_stored_are_refused(database: Database) -> None:
     """Before anything is written."""
     user_id = uuid4()
-    with database.begin(Actor.service("auth")) as tx:
+    with database.begin(Actor.service("auth", on_behalf_of=user_id)) as tx:
         for bad in ({"x": float("inf")}, {"x": "\x00"}, {"x": object()}):
             with pytest.raises(InvalidValue, match="details"):
                 tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, details=bad)
@@ -59,7 +59,7 @@ def test_lines_that_cannot_be_stored_are_refused(database: Database) -> None:
 def test_the_timeline_pages_while_lines_are_added(database: Database) -> None:
     """The newest first, each of the first ones exactly once, whatever is added meanwhile."""
     user_id = uuid4()
-    auth = Actor.service("auth")
+    auth = Actor.service("auth", on_behalf_of=user_id)
     for _ in range(7):
         with database.begin(auth) as tx:
             tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id)

@@ -46,7 +46,7 @@ async def test_a_line_says_who_did_what_from_where(async_database: AsyncDatabase
 async def test_lines_that_cannot_be_stored_are_refused(async_database: AsyncDatabase) -> None:
     """Before anything is written."""
     user_id = uuid4()
-    async with async_database.begin(Actor.service("auth")) as tx:
+    async with async_database.begin(Actor.service("auth", on_behalf_of=user_id)) as tx:
         for bad in ({"x": float("inf")}, {"x": "\x00"}, {"x": object()}):
             with pytest.raises(InvalidValue, match="details"):
                 await tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, details=bad)
@@ -58,7 +58,7 @@ async def test_lines_that_cannot_be_stored_are_refused(async_database: AsyncData
 async def test_the_timeline_pages_while_lines_are_added(async_database: AsyncDatabase) -> None:
     """The newest first, each of the first ones exactly once, whatever is added meanwhile."""
     user_id = uuid4()
-    auth = Actor.service("auth")
+    auth = Actor.service("auth", on_behalf_of=user_id)
     for _ in range(7):
         async with async_database.begin(auth) as tx:
             await tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id)

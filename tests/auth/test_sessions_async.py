@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import Engine, event, select, update
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth.enums import AuditEvent
@@ -18,21 +20,21 @@ from devmentor_models.errors import InvalidValue, NotFound, TokenInvalid, TokenR
 from devmentor_models.kit.tokens import digest
 from devmentor_models.testing.factories.auth import UserFactory, UserSessionFactory
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 AUTH = Actor.service("auth", request_id="req-1", ip_address="192.0.2.7", user_agent="browser")
 
 
-async def new_user(database: AsyncDatabase) -> User:
-    """Commit a user of this test's own."""
-    async with database.begin(AUTH) as tx:
-        return await tx.session.run_sync(UserFactory.insert)
+def acting(user_id: UUID) -> Actor:
+    """Return the service acting for a user."""
+    return replace(AUTH, user_id=user_id)
 
 
 async def open_session(database: AsyncDatabase, user: User) -> OpenedSession:
     """Commit a session."""
-    async with database.begin(AUTH) as tx:
+    async with database.begin(acting(user.id)) as tx:
         return await tx.sessions.open(user.id)
 
 
@@ -43,27 +45,30 @@ async def rotate(database: AsyncDatabase, token: str) -> RotationResult:
 
 async def events_of(database: AsyncDatabase, user: User) -> list[AuditEvent]:
     """Return what the trail says of a user, the newest first."""
-    async with database.begin(AUTH) as tx:
+    async with database.begin(acting(user.id)) as tx:
         return [entry.event for entry in (await tx.audit_log.timeline(user.id)).items]
 
 
 async def sessions_of(database: AsyncDatabase, user: User) -> list[UserSession]:
     """Return every row of a user's sessions, the oldest first."""
-    async with database.begin(AUTH) as tx:
+    async with database.begin(acting(user.id)) as tx:
         statement = select(UserSession).where(UserSession.user_id == user.id).order_by(UserSession.id)
         return list((await tx.session.execute(statement)).scalars())
 
 
-async def test_a_login_finds_the_user_opens_a_session_and_is_logged(async_database: AsyncDatabase) -> None:
+async def test_a_login_finds_the_user_opens_a_session_and_is_logged(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """The flow of F2; client address and software come from the actor."""
-    user = await new_user(async_database)
+    user = new_user()
     async with async_database.begin(AUTH) as tx:
-        found = await tx.users.find_by_email(user.email.upper())
+        found = await tx.users.find_credentials(user.email.upper())
         assert found is not None
+    async with async_database.begin(acting(found.user_id)) as tx:
         opened = await tx.sessions.open(
-            found.id, password_hash=found.password_hash, lifetime=timedelta(hours=1)
+            found.user_id, password_hash=found.password_hash, lifetime=timedelta(hours=1)
         )
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         session = await tx.sessions.find_active(opened.token)
         lines = (await tx.audit_log.timeline(user.id)).items
     assert session is not None
@@ -75,10 +80,12 @@ async def test_a_login_finds_the_user_opens_a_session_and_is_logged(async_databa
     ]
 
 
-async def test_client_given_to_open_wins_over_the_actors(async_database: AsyncDatabase) -> None:
+async def test_client_given_to_open_wins_over_the_actors(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Both the session and the audit line have what the call says."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         await tx.sessions.open(user.id, ip_address="2001:db8::1", user_agent="app")
         session = (await tx.sessions.list_active(user.id)).items[0]
         line = (await tx.audit_log.timeline(user.id)).items[0]
@@ -86,9 +93,11 @@ async def test_client_given_to_open_wins_over_the_actors(async_database: AsyncDa
     assert (line.ip_address, line.user_agent) == (ip_address("2001:db8::1"), "app")
 
 
-async def test_the_token_is_stored_and_shown_as_a_digest_only(async_database: AsyncDatabase) -> None:
+async def test_the_token_is_stored_and_shown_as_a_digest_only(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Z6: 256 random bits, in clear nowhere but in the answer."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
     (row,) = await sessions_of(async_database, user)
     result = await rotate(async_database, opened.token)
@@ -100,23 +109,22 @@ async def test_the_token_is_stored_and_shown_as_a_digest_only(async_database: As
 
 
 @pytest.mark.parametrize("who", ["unknown", "inactive"])
-async def test_only_active_users_can_open_a_session(async_database: AsyncDatabase, who: str) -> None:
+async def test_only_active_users_can_open_a_session(
+    async_database: AsyncDatabase, new_user: NewUser, who: str
+) -> None:
     """Nothing is written for anybody else, not even a line."""
-    user = UserFactory.build(is_active=False)
-    async with async_database.begin(AUTH) as tx:
-        if who == "inactive":
-            tx.session.add(user)
-            await tx.session.flush()
+    user = new_user(is_active=False) if who == "inactive" else UserFactory.build()
+    async with async_database.begin(acting(user.id)) as tx:
         with pytest.raises(NotFound, match="active user"):
             await tx.sessions.open(user.id)
     assert await sessions_of(async_database, user) == []
     assert await events_of(async_database, user) == []
 
 
-async def test_bad_arguments_are_refused(async_database: AsyncDatabase) -> None:
+async def test_bad_arguments_are_refused(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Each names its field."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         for bad in (timedelta(0), timedelta(days=-1), timedelta.max, 5):
             with pytest.raises(InvalidValue, match="lifetime"):
                 await tx.sessions.open(user.id, lifetime=bad)  # type: ignore[arg-type] # the mistake under test
@@ -131,22 +139,26 @@ async def test_bad_arguments_are_refused(async_database: AsyncDatabase) -> None:
     assert await sessions_of(async_database, user) == []
 
 
-async def test_a_rotation_spends_the_token_and_mints_a_successor(async_database: AsyncDatabase) -> None:
+async def test_a_rotation_spends_the_token_and_mints_a_successor(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """The successor is of the same family and user; the old token is dead."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
     successor = (await rotate(async_database, opened.token)).require()
     assert (successor.family_id, successor.user_id) == (opened.family_id, user.id)
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         assert await tx.sessions.find_active(opened.token) is None
         assert await tx.sessions.find_active(successor.token) is not None
         assert [row.id for row in (await tx.sessions.list_active(user.id)).items] == [successor.id]
     assert await events_of(async_database, user) == [AuditEvent.SESSION_REFRESHED, AuditEvent.LOGIN]
 
 
-async def test_a_reused_token_ends_its_family_for_good(async_database: AsyncDatabase) -> None:
+async def test_a_reused_token_ends_its_family_for_good(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """The error is raised after the commit, so the revocation stays; other families are untouched."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
     other = await open_session(async_database, user)
     successor = (await rotate(async_database, opened.token)).require()
@@ -161,9 +173,11 @@ async def test_a_reused_token_ends_its_family_for_good(async_database: AsyncData
     assert (await events_of(async_database, user))[0] is AuditEvent.TOKEN_REUSED
 
 
-async def test_a_result_is_not_unwrapped_within_its_transaction(async_database: AsyncDatabase) -> None:
+async def test_a_result_is_not_unwrapped_within_its_transaction(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Also after a success, so that the mistake shows before a reuse would be rolled back by it."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
     async with async_database.begin(AUTH) as tx:
         result = await tx.sessions.rotate(opened.token)
@@ -172,14 +186,14 @@ async def test_a_result_is_not_unwrapped_within_its_transaction(async_database: 
     assert result.require() is result.opened
 
 
-async def test_dead_tokens_cannot_be_rotated(async_database: AsyncDatabase) -> None:
+async def test_dead_tokens_cannot_be_rotated(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Unknown, expired, revoked, or of an inactive user: invalid, and no successor."""
-    user = await new_user(async_database)
+    user = new_user()
     expired = await open_session(async_database, user)
     revoked = await open_session(async_database, user)
     barred = await open_session(async_database, user)
     long_ago = datetime.now(UTC) - timedelta(days=2)
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         await tx.session.execute(
             update(UserSession)
             .where(UserSession.id == expired.id)
@@ -198,9 +212,11 @@ async def test_dead_tokens_cannot_be_rotated(async_database: AsyncDatabase) -> N
     assert len(await sessions_of(async_database, user)) == 3
 
 
-async def test_concurrent_rotations_of_one_token_mint_one_successor(async_database: AsyncDatabase) -> None:
+async def test_concurrent_rotations_of_one_token_mint_one_successor(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Trap 15: of 20 at once one succeeds, and the others are a reuse that ends the family."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
 
     async def attempt() -> RotationResult:
@@ -211,24 +227,24 @@ async def test_concurrent_rotations_of_one_token_mint_one_successor(async_databa
     assert outcomes.count(RotationOutcome.ROTATED) == 1
     assert outcomes.count(RotationOutcome.REUSED) == 19
     assert len(await sessions_of(async_database, user)) == 2
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.sessions.list_active(user.id)).items == []
 
 
 @pytest.mark.parametrize("how", ["token", "all", "deactivate", "password", "reset"])
 async def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(
-    async_database: AsyncDatabase, how: str
+    async_database: AsyncDatabase, new_user: NewUser, how: str
 ) -> None:
     """Trap 16, 50 times over: whichever comes first, nothing is live afterwards."""
     for _ in range(50):
-        user = await new_user(async_database)
+        user = new_user()
         opened = await open_session(async_database, user)
 
         async def renew(token: str = opened.token) -> object:
             return await rotate(async_database, token)
 
         async def end(token: str = opened.token, owner: User = user) -> object:
-            async with async_database.begin(AUTH) as tx:
+            async with async_database.begin(acting(owner.id)) as tx:
                 if how == "token":
                     return await tx.sessions.revoke(token)
                 if how == "all":
@@ -248,16 +264,17 @@ async def test_a_revocation_and_a_rotation_in_flight_leave_no_live_token(
 
 async def test_a_login_and_a_deactivation_in_flight_leave_no_live_session(
     async_database: AsyncDatabase,
+    new_user: NewUser,
 ) -> None:
     """Either the login is refused, or its session is ended with the others."""
     for _ in range(20):
-        user = await new_user(async_database)
+        user = new_user()
 
         async def login(owner: User = user) -> object:
             return await open_session(async_database, owner)
 
         async def bar(owner: User = user) -> object:
-            async with async_database.begin(AUTH) as tx:
+            async with async_database.begin(acting(owner.id)) as tx:
                 return await tx.users.deactivate(owner.id)
 
         results = await run_concurrently([login, bar, login])
@@ -267,19 +284,20 @@ async def test_a_login_and_a_deactivation_in_flight_leave_no_live_session(
 
 async def test_a_login_with_a_password_that_was_changed_meanwhile_fails(
     async_database: AsyncDatabase,
+    new_user: NewUser,
 ) -> None:
     """The old password was checked before the change; its session would outlive the end of all others."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         await tx.users.set_password_hash(user.id, "$argon2id$new")
         with pytest.raises(NotFound):
             await tx.sessions.open(user.id, password_hash=user.password_hash)
     assert await sessions_of(async_database, user) == []
 
 
-async def test_logout_ends_the_family_once(async_database: AsyncDatabase) -> None:
+async def test_logout_ends_the_family_once(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """True the first time, False for what is over or unknown; one line in the trail."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await open_session(async_database, user)
     successor = (await rotate(async_database, opened.token)).require()
     async with async_database.begin(AUTH) as tx:
@@ -290,9 +308,9 @@ async def test_logout_ends_the_family_once(async_database: AsyncDatabase) -> Non
     assert (await events_of(async_database, user)).count(AuditEvent.LOGOUT) == 1
 
 
-async def test_users_end_their_own_sessions_only(async_database: AsyncDatabase) -> None:
+async def test_users_end_their_own_sessions_only(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """By the id of a list; another user's id ends nothing."""
-    user, other = await new_user(async_database), await new_user(async_database)
+    user, other = new_user(), new_user()
     mine, second, theirs = [await open_session(async_database, owner) for owner in (user, user, other)]
     async with async_database.begin(Actor.user(user.id)) as tx:
         assert await tx.sessions.revoke_by_id(theirs.id) is False
@@ -306,13 +324,13 @@ async def test_users_end_their_own_sessions_only(async_database: AsyncDatabase) 
     assert (await events_of(async_database, user)).count(AuditEvent.SESSION_REVOKED) == 2
 
 
-async def test_live_sessions_are_listed_by_page(async_database: AsyncDatabase) -> None:
+async def test_live_sessions_are_listed_by_page(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """The newest first, each once, also when another is opened meanwhile."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = [await open_session(async_database, user) for _ in range(5)]
     seen, cursor = [], None
     while True:
-        async with async_database.begin(AUTH) as tx:
+        async with async_database.begin(acting(user.id)) as tx:
             page = await tx.sessions.list_active(user.id, cursor=cursor, limit=2)
             await tx.sessions.open(user.id)
         seen += [row.id for row in page.items]
@@ -322,18 +340,22 @@ async def test_live_sessions_are_listed_by_page(async_database: AsyncDatabase) -
     assert seen == [item.id for item in reversed(opened)]
 
 
-async def test_failed_logins_are_logged_without_what_was_typed(async_database: AsyncDatabase) -> None:
+async def test_failed_logins_are_logged_without_what_was_typed(
+    async_database: AsyncDatabase, new_user: NewUser, devmentor_engine: Engine
+) -> None:
     """The line names the user of a known address; for an unknown one it names nobody."""
-    user = await new_user(async_database)
+    user = new_user()
     marker = f"req-{uuid4().hex}"
     async with async_database.begin(Actor.service("auth", request_id=marker)) as tx:
         await tx.sessions.record_failure(user.email.title(), reason="wrong password")
         await tx.sessions.record_failure("hunter2@typed.example")
+    async with async_database.begin(acting(user.id)) as tx:
         count = await tx.audit_log.count_recent(
             AuditEvent.LOGIN_FAILED, user_id=user.id, within=timedelta(minutes=5)
         )
-        statement = select(AuditEntry).where(AuditEntry.request_id == marker).order_by(AuditEntry.id)
-        known, unknown = (await tx.session.execute(statement)).scalars()
+    statement = select(AuditEntry).where(AuditEntry.request_id == marker).order_by(AuditEntry.id)
+    with Session(devmentor_engine) as everything:
+        known, unknown = everything.scalars(statement)
     assert (known.user_id, known.event, known.details) == (
         user.id,
         AuditEvent.LOGIN_FAILED,
@@ -343,24 +365,27 @@ async def test_failed_logins_are_logged_without_what_was_typed(async_database: A
     assert (count.value, count.capped) == (1, False)
 
 
-async def test_expired_sessions_are_purged_in_batches(async_database: AsyncDatabase) -> None:
+async def test_expired_sessions_are_purged_in_batches(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """At most as many as asked for, none that is live, none that is to be kept a while."""
     long_ago = datetime.now(UTC) - timedelta(days=4000)
     times = {"created_at": long_ago, "expires_at": long_ago + timedelta(days=1)}
-    async with async_database.begin(AUTH) as tx:
-        user = await tx.session.run_sync(UserFactory.insert)
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         live = await tx.sessions.open(user.id)
         for _ in range(5):
             await tx.session.run_sync(UserSessionFactory.insert, user=user, **times)
+    async with async_database.begin(AUTH) as tx:
         kept = timedelta(days=3990)
         assert await tx.sessions.purge_expired(batch=2, kept=timedelta(days=4100)) == 0
         assert [await tx.sessions.purge_expired(batch=2, kept=kept) for _ in range(4)] == [2, 2, 1, 0]
     assert [row.id for row in await sessions_of(async_database, user)] == [live.id]
 
 
-async def test_a_login_is_two_statements(async_database: AsyncDatabase) -> None:
+async def test_a_login_is_two_statements(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """The hot path: one to find the user, one to check the account, open the session and log the event."""
-    user = await new_user(async_database)
+    user = new_user()
     sent: list[str] = []
 
     def note(_: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -370,8 +395,10 @@ async def test_a_login_is_two_statements(async_database: AsyncDatabase) -> None:
         engine = tx.session.sync_session.get_bind()
         event.listen(engine, "before_cursor_execute", note)
         try:
-            await tx.users.find_by_email(user.email)
-            await tx.sessions.open(user.id, password_hash=user.password_hash)
+            found = await tx.users.find_credentials(user.email)
+            assert found is not None
+            async with async_database.begin(acting(found.user_id)) as mine:
+                await mine.sessions.open(found.user_id, password_hash=found.password_hash)
         finally:
             event.remove(engine, "before_cursor_execute", note)
     assert len(sent) == 2

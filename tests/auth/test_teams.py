@@ -9,23 +9,17 @@ import pytest
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import TeamRole
-from devmentor_models.auth.models import TeamMember, User
+from devmentor_models.auth.models import TeamMember
 from devmentor_models.errors import ForeignKeyViolation, InvalidValue, NotFound, UniqueViolation
-from devmentor_models.testing.factories.auth import TeamFactory, UserFactory
 from tests.support.concurrency import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 
-def new_user(database: Database) -> User:
-    """Commit a user of this test's own."""
-    with database.begin(Actor.service("auth")) as tx:
-        return UserFactory.insert(tx.session)
-
-
-def test_a_team_is_made_found_renamed_and_deleted(database: Database) -> None:
+def test_a_team_is_made_found_renamed_and_deleted(database: Database, new_user: NewUser) -> None:
     """Its whole life; names are unique for the owner, in whatever case."""
-    owner = new_user(database)
+    owner = new_user()
     with database.begin(Actor.user(owner.id)) as tx:
         team = tx.teams.create(name="Core", description="who does what")
         other = tx.teams.create(name="Docs")
@@ -44,9 +38,9 @@ def test_a_team_is_made_found_renamed_and_deleted(database: Database) -> None:
                 call(team.id)
 
 
-def test_another_users_team_does_not_exist(database: Database) -> None:
+def test_another_users_team_does_not_exist(database: Database, new_user: NewUser) -> None:
     """Neither to read nor to change, and members cannot be put into it."""
-    owner, stranger = new_user(database), new_user(database)
+    owner, stranger = new_user(), new_user()
     with database.begin(Actor.user(owner.id)) as tx:
         team = tx.teams.create(name="Core")
         tx.teams.add_member(team.id, owner.id)
@@ -66,9 +60,9 @@ def test_another_users_team_does_not_exist(database: Database) -> None:
         assert len((tx.teams.members(team.id)).items) == 1
 
 
-def test_members_join_change_their_role_and_leave(database: Database) -> None:
+def test_members_join_change_their_role_and_leave(database: Database, new_user: NewUser) -> None:
     """Joining twice is one membership with the newer role."""
-    owner, member = new_user(database), new_user(database)
+    owner, member = new_user(), new_user()
     with database.begin(Actor.user(owner.id)) as tx:
         team = tx.teams.create(name="Core")
         first = tx.teams.add_member(team.id, member.id)
@@ -86,9 +80,9 @@ def test_members_join_change_their_role_and_leave(database: Database) -> None:
         assert (tx.teams.members(team.id)).items == []
 
 
-def test_concurrent_invitations_make_one_membership(database: Database) -> None:
+def test_concurrent_invitations_make_one_membership(database: Database, new_user: NewUser) -> None:
     """An upsert, not a look and an insert."""
-    owner, member = new_user(database), new_user(database)
+    owner, member = new_user(), new_user()
     with database.begin(Actor.user(owner.id)) as tx:
         team = tx.teams.create(name="Core")
 
@@ -101,12 +95,11 @@ def test_concurrent_invitations_make_one_membership(database: Database) -> None:
     assert all(isinstance(result, TeamMember) for result in results)
 
 
-def test_members_are_listed_by_page(database: Database) -> None:
+def test_members_are_listed_by_page(database: Database, new_user: NewUser) -> None:
     """The newest first, none twice and none left out."""
-    with database.begin(Actor.service("auth")) as tx:
-        team = TeamFactory.insert(tx.session)
-        people = [UserFactory.insert(tx.session) for _ in range(5)]
-    with database.begin(Actor.user(team.user_id)) as tx:
+    owner, *people = [new_user() for _ in range(6)]
+    with database.begin(Actor.user(owner.id)) as tx:
+        team = tx.teams.create(name="Core")
         for person in people:
             tx.teams.add_member(team.id, person.id)
         first = tx.teams.members(team.id, limit=3)

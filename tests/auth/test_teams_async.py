@@ -8,23 +8,19 @@ import pytest
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth.enums import TeamRole
-from devmentor_models.auth.models import TeamMember, User
+from devmentor_models.auth.models import TeamMember
 from devmentor_models.errors import ForeignKeyViolation, InvalidValue, NotFound, UniqueViolation
-from devmentor_models.testing.factories.auth import TeamFactory, UserFactory
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 
-async def new_user(database: AsyncDatabase) -> User:
-    """Commit a user of this test's own."""
-    async with database.begin(Actor.service("auth")) as tx:
-        return await tx.session.run_sync(UserFactory.insert)
-
-
-async def test_a_team_is_made_found_renamed_and_deleted(async_database: AsyncDatabase) -> None:
+async def test_a_team_is_made_found_renamed_and_deleted(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Its whole life; names are unique for the owner, in whatever case."""
-    owner = await new_user(async_database)
+    owner = new_user()
     async with async_database.begin(Actor.user(owner.id)) as tx:
         team = await tx.teams.create(name="Core", description="who does what")
         other = await tx.teams.create(name="Docs")
@@ -43,9 +39,9 @@ async def test_a_team_is_made_found_renamed_and_deleted(async_database: AsyncDat
                 await call(team.id)
 
 
-async def test_another_users_team_does_not_exist(async_database: AsyncDatabase) -> None:
+async def test_another_users_team_does_not_exist(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Neither to read nor to change, and members cannot be put into it."""
-    owner, stranger = await new_user(async_database), await new_user(async_database)
+    owner, stranger = new_user(), new_user()
     async with async_database.begin(Actor.user(owner.id)) as tx:
         team = await tx.teams.create(name="Core")
         await tx.teams.add_member(team.id, owner.id)
@@ -65,9 +61,11 @@ async def test_another_users_team_does_not_exist(async_database: AsyncDatabase) 
         assert len((await tx.teams.members(team.id)).items) == 1
 
 
-async def test_members_join_change_their_role_and_leave(async_database: AsyncDatabase) -> None:
+async def test_members_join_change_their_role_and_leave(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Joining twice is one membership with the newer role."""
-    owner, member = await new_user(async_database), await new_user(async_database)
+    owner, member = new_user(), new_user()
     async with async_database.begin(Actor.user(owner.id)) as tx:
         team = await tx.teams.create(name="Core")
         first = await tx.teams.add_member(team.id, member.id)
@@ -85,9 +83,11 @@ async def test_members_join_change_their_role_and_leave(async_database: AsyncDat
         assert (await tx.teams.members(team.id)).items == []
 
 
-async def test_concurrent_invitations_make_one_membership(async_database: AsyncDatabase) -> None:
+async def test_concurrent_invitations_make_one_membership(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """An upsert, not a look and an insert."""
-    owner, member = await new_user(async_database), await new_user(async_database)
+    owner, member = new_user(), new_user()
     async with async_database.begin(Actor.user(owner.id)) as tx:
         team = await tx.teams.create(name="Core")
 
@@ -100,12 +100,11 @@ async def test_concurrent_invitations_make_one_membership(async_database: AsyncD
     assert all(isinstance(result, TeamMember) for result in results)
 
 
-async def test_members_are_listed_by_page(async_database: AsyncDatabase) -> None:
+async def test_members_are_listed_by_page(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """The newest first, none twice and none left out."""
-    async with async_database.begin(Actor.service("auth")) as tx:
-        team = await tx.session.run_sync(TeamFactory.insert)
-        people = [await tx.session.run_sync(UserFactory.insert) for _ in range(5)]
-    async with async_database.begin(Actor.user(team.user_id)) as tx:
+    owner, *people = [new_user() for _ in range(6)]
+    async with async_database.begin(Actor.user(owner.id)) as tx:
+        team = await tx.teams.create(name="Core")
         for person in people:
             await tx.teams.add_member(team.id, person.id)
         first = await tx.teams.members(team.id, limit=3)

@@ -4,23 +4,27 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from devmentor_models import Actor, Database, bind_actor
+from devmentor_models import Actor, Database, Transaction, bind_actor
 from devmentor_models.auth.enums import AuditEvent, UserRole
-from devmentor_models.auth.models import EmailVerification, User
+from devmentor_models.auth.models import User
 from devmentor_models.auth.repositories import Registration, SessionRepository, UserRepository
 from devmentor_models.errors import (
+    ActorChanged,
     ActorMissing,
     EncryptionKeyMissing,
     InvalidValue,
     NotFound,
+    PermissionDenied,
     TokenInvalid,
     UniqueViolation,
     VersionConflict,
@@ -29,10 +33,16 @@ from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.encryption import KEYS_VARIABLE
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 AUTH = Actor.service("auth")
+
+
+def acting(user_id: UUID) -> Actor:
+    """Return the service acting for a user."""
+    return replace(AUTH, user_id=user_id)
 
 
 def person(**values: Any) -> dict[str, Any]:
@@ -41,15 +51,9 @@ def person(**values: Any) -> dict[str, Any]:
     return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x", **values}
 
 
-def new_user(database: Database) -> User:
-    """Commit a user of this test's own."""
-    with database.begin(AUTH) as tx:
-        return UserFactory.insert(tx.session)
-
-
 def events_of(database: Database, user: User) -> list[AuditEvent]:
     """Return what the trail says of a user, the newest first."""
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         return [entry.event for entry in (tx.audit_log.timeline(user.id)).items]
 
 
@@ -59,7 +63,7 @@ def test_registration_makes_user_token_project_and_log_line(database: Database) 
     with database.begin(AUTH) as tx:
         made = tx.users.register(**data, full_name="Ada", extra={"plan": "free"})
     projects = table_named("projects.projects")
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(made.user.id)) as tx:
         user = tx.users.get(made.user.id)
         assert (user.email, user.username, user.full_name) == (
             data["email"],
@@ -72,6 +76,7 @@ def test_registration_makes_user_token_project_and_log_line(database: Database) 
         assert [(row.id, row.name, row.slug, row.credits) for row in rows] == [
             (made.project_id, "My First Project", "my-first-project", 0)
         ]
+    with database.begin(AUTH) as tx:
         verified = tx.email_verifications.consume(made.verification_token)
         assert verified.email_verified_at is not None
     assert events_of(database, user) == [AuditEvent.EMAIL_VERIFIED, AuditEvent.REGISTERED]
@@ -131,16 +136,16 @@ def test_a_registration_that_fails_at_any_statement_leaves_nothing(
         assert rows_everywhere(database) == 8
 
 
-def test_a_taken_name_leaves_the_transaction_usable(database: Database) -> None:
+def test_a_taken_name_leaves_the_transaction_usable(database: Database, new_user: NewUser) -> None:
     """The error names the column; another attempt in the same transaction succeeds."""
-    taken = new_user(database)
+    taken = new_user()
     with database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
             tx.users.register(**person(username=taken.username.upper()))
         assert caught.value.columns == ("username_key",)
         assert taken.username not in str(caught.value)
         made = tx.users.register(**person())
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(made.user.id)) as tx:
         assert (tx.users.get(made.user.id)).username == made.user.username
 
 
@@ -182,7 +187,7 @@ def test_registration_refuses_bad_values_before_anything_is_sent(
         with pytest.raises(InvalidValue):
             tx.users.register(**data | {field: value})
     with database.begin(AUTH) as tx:
-        assert tx.users.find_by_email(data["email"]) is None
+        assert tx.users.find_credentials(data["email"]) is None
 
 
 def test_without_a_key_no_full_name_is_stored(
@@ -197,7 +202,7 @@ def test_without_a_key_no_full_name_is_stored(
                 patch.delenv(KEYS_VARIABLE)
                 with pytest.raises(EncryptionKeyMissing, match=KEYS_VARIABLE):
                     users.register(**data, full_name="Ada")
-            assert users.find_by_email(data["email"]) is None
+            assert users.find_credentials(data["email"]) is None
 
 
 def test_addresses_and_names_are_found_in_any_form(database: Database) -> None:
@@ -208,58 +213,79 @@ def test_addresses_and_names_are_found_in_any_form(database: Database) -> None:
         made = tx.users.register(
             email=f"{name}K@example.com", username=f"{name}K", password_hash="$argon2id$x"
         )
+    with database.begin(AUTH) as tx:
         for form in (f"{name}k", f"zoË-{mark}\N{KELVIN SIGN}", unicodedata.normalize("NFD", name) + "K"):
-            by_email = tx.users.find_by_email(f"{form}@example.com")
-            by_name = tx.users.find_by_username(form)
-            assert by_email is made.user
-            assert by_name is made.user
-        assert tx.users.find_by_email(f"{mark}@example.com") is None
-        assert tx.users.find_by_username(mark) is None
+            by_email = tx.users.find_credentials(f"{form}@example.com")
+            assert by_email is not None
+            assert by_email.user_id == made.user.id
+            assert tx.users.find_id_by_username(form) == made.user.id
+        assert tx.users.find_credentials(f"{mark}@example.com") is None
+        assert tx.users.find_id_by_username(mark) is None
+        assert tx.users.usernames([made.user.id, uuid4()]) == {made.user.id: made.user.username}
         with pytest.raises(UniqueViolation):
             tx.users.register(
                 **person(email=unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com"))
             )
         for bad in ("a\x00b", "\ud800", ""):
             with pytest.raises(InvalidValue):
-                tx.users.find_by_email(bad)
+                tx.users.find_credentials(bad)
 
 
 def test_a_missing_user_is_not_found(database: Database) -> None:
-    """Every method that needs a user says so."""
+    """Each method says so: of a user who does not exist, and of another than the acting one."""
     nobody = uuid4()
-    with database.begin(AUTH) as tx:
-        users = tx.users
-        for call in (
-            lambda: users.get(nobody),
-            lambda: users.deactivate(nobody),
-            lambda: users.reactivate(nobody),
-            lambda: users.change_role(nobody, UserRole.ADMIN),
-            lambda: users.set_password_hash(nobody, "x"),
-            lambda: users.change_email(nobody, "a@example.com"),
-            lambda: users.update_profile(nobody, full_name="x"),
-            lambda: users.export(nobody),
-            lambda: users.erase(nobody),
-        ):
+    with database.begin(acting(nobody)) as tx, database.begin(acting(uuid4())) as other:
+        for call in [call for each in (tx, other) for call in calls_about(each, nobody)]:
             with pytest.raises(NotFound):
                 call()
-        assert users.record_login(nobody) is False
+        assert tx.users.record_login(nobody) is False
+        with pytest.raises(NotFound):
+            other.users.record_login(nobody)
 
 
-def test_a_user_gets_themself(database: Database) -> None:
+def test_a_service_alone_is_told_to_act_for_the_user(database: Database, new_user: NewUser) -> None:
+    """It would see no row; the message says what to write."""
+    user = new_user()
+    with database.begin(AUTH) as tx:
+        for call in calls_about(tx, user.id):
+            with pytest.raises(ActorMissing, match=r'Actor.service\("auth", on_behalf_of=user_id\)'):
+                call()
+
+
+def calls_about(tx: Transaction, user_id: UUID) -> list[Callable[[], object]]:
+    """Return a call of each method that is about a user."""
+    users = tx.users
+    return [
+        lambda: tx.sessions.open(user_id),
+        lambda: tx.password_resets.issue(user_id),
+        lambda: tx.email_verifications.issue(user_id),
+        lambda: users.get(user_id),
+        lambda: users.deactivate(user_id),
+        lambda: users.reactivate(user_id),
+        lambda: users.change_role(user_id, UserRole.ADMIN),
+        lambda: users.set_password_hash(user_id, "x"),
+        lambda: users.change_email(user_id, "a@example.com"),
+        lambda: users.update_profile(user_id, full_name="x"),
+        lambda: users.export(user_id),
+        lambda: users.erase(user_id),
+    ]
+
+
+def test_a_user_gets_themself(database: Database, new_user: NewUser) -> None:
     """Without an id it is the actor."""
-    user = new_user(database)
+    user = new_user()
     with database.begin(Actor.user(user.id)) as tx:
         assert (tx.users.get()).id == user.id
         assert (tx.users.update_profile(full_name="Ada", extra={"a": 1})).full_name == "Ada"
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         found = tx.users.get(user.id)
     assert (found.full_name, found.extra, found.username) == ("Ada", {"a": 1}, user.username)
 
 
-def test_deactivation_ends_sessions_until_reactivation(database: Database) -> None:
+def test_deactivation_ends_sessions_until_reactivation(database: Database, new_user: NewUser) -> None:
     """Each is logged once, however often it is asked for."""
-    user = new_user(database)
-    with database.begin(AUTH) as tx:
+    user = new_user()
+    with database.begin(acting(user.id)) as tx:
         opened = tx.sessions.open(user.id)
         assert (tx.users.deactivate(user.id)).is_active is False
         tx.users.deactivate(user.id)
@@ -276,10 +302,10 @@ def test_deactivation_ends_sessions_until_reactivation(database: Database) -> No
     )
 
 
-def test_a_change_of_role_is_logged_with_both_roles(database: Database) -> None:
+def test_a_change_of_role_is_logged_with_both_roles(database: Database, new_user: NewUser) -> None:
     """The same role again is no change."""
-    user = new_user(database)
-    with database.begin(AUTH) as tx:
+    user = new_user()
+    with database.begin(acting(user.id)) as tx:
         assert (tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
         tx.users.change_role(user.id, UserRole.ADMIN)
         with pytest.raises(InvalidValue, match="role"):
@@ -288,41 +314,77 @@ def test_a_change_of_role_is_logged_with_both_roles(database: Database) -> None:
     assert line.details == {"from": "user", "to": "admin"}
 
 
-def test_a_new_password_ends_every_session(database: Database) -> None:
+def test_a_new_password_ends_every_session(database: Database, new_user: NewUser) -> None:
     """And is refused when it is no hash at all."""
-    user = new_user(database)
-    with database.begin(AUTH) as tx:
+    user = new_user()
+    with database.begin(acting(user.id)) as tx:
         opened = tx.sessions.open(user.id)
         with pytest.raises(InvalidValue, match="password_hash"):
             tx.users.set_password_hash(user.id, "")
         tx.users.set_password_hash(user.id, "$argon2id$new")
         assert tx.sessions.find_active(opened.token) is None
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         assert (tx.users.get(user.id)).password_hash == "$argon2id$new"
     assert AuditEvent.PASSWORD_CHANGED in events_of(database, user)
 
 
 def test_a_new_address_must_be_verified_again(database: Database) -> None:
     """Tokens mailed to the old address are void."""
+    other = f"{uuid4().hex}@example.com"
     with database.begin(AUTH) as tx:
         made = tx.users.register(**person())
-        issued = tx.users.change_email(made.user.id, f"{uuid4().hex}@example.com")
+        issued = tx.users.change_email(made.user.id, other)
+    with database.begin(acting(made.user.id)) as tx:
+        assert (tx.users.get()).email == made.user.email
+        for bad in ("", "@", "nowhere", "a@\x00"):
+            with pytest.raises(InvalidValue, match="email"):
+                tx.users.change_email(made.user.id, bad)
+        with pytest.raises(ActorChanged, match="for nobody"):
+            tx.email_verifications.consume(issued.token)
     with database.begin(AUTH) as tx:
         with pytest.raises(TokenInvalid):
             tx.email_verifications.consume(made.verification_token)
     with database.begin(AUTH) as tx:
-        assert (tx.email_verifications.consume(issued.token)).email_verified_at is not None
-        mailed = select(EmailVerification.email).where(EmailVerification.user_id == made.user.id)
-        assert len(set((tx.session.execute(mailed)).scalars())) == 2
+        user = tx.email_verifications.consume(issued.token)
+        assert user.email == other
+        assert user.email_verified_at is not None
+        lines = (tx.audit_log.timeline(user.id, events=[AuditEvent.EMAIL_CHANGED])).items
+    assert [line.details["state"] for line in lines] == ["confirmed", "requested"]
 
 
-def test_logins_are_noted_once_an_hour(database: Database) -> None:
-    """The row of a user is not rewritten by each login."""
-    user = new_user(database)
+def test_an_address_is_taken_for_whom_it_is_mailed_to_only(database: Database, new_user: NewUser) -> None:
+    """Who asks for another's address learns nothing; who proves it learns that it is taken."""
+    user, other = new_user(), new_user()
+    with database.begin(acting(user.id)) as tx:
+        issued = tx.users.change_email(user.id, other.email.upper())
+    with pytest.raises(UniqueViolation) as caught:
+        with database.begin(AUTH) as tx:
+            tx.email_verifications.consume(issued.token)
+    assert caught.value.columns == ("email_key",)
+    with database.begin(acting(user.id)) as tx:
+        assert (tx.users.get()).email == user.email
+
+
+def test_an_older_mail_brings_no_address_back(database: Database, new_user: NewUser) -> None:
+    """Whatever was mailed before an address was proven is void."""
+    user = new_user()
+    with database.begin(acting(user.id)) as tx:
+        newer = tx.users.change_email(user.id, f"{uuid4().hex}@example.com")
+        older = tx.email_verifications.issue(user.id)
     with database.begin(AUTH) as tx:
+        tx.email_verifications.consume(newer.token)
+    with pytest.raises(TokenInvalid):
+        with database.begin(AUTH) as tx:
+            tx.email_verifications.consume(older.token)
+
+
+def test_logins_are_noted_once_an_hour(database: Database, new_user: NewUser) -> None:
+    """The row of a user is not rewritten by each login."""
+    user = new_user()
+    with database.begin(acting(user.id)) as tx:
         assert tx.users.record_login(user.id) is True
         assert tx.users.record_login(user.id) is False
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         assert (tx.users.get(user.id)).last_login_at is not None
 
 
@@ -331,9 +393,11 @@ def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -> None
     with Database.from_url(devmentor_database_url, pool_min=0) as database:
         with database.begin(AUTH) as tx:
             made = [UserFactory.insert(tx.session) for _ in range(5)]
+        with database.begin(acting(made[1].id)) as tx:
             tx.users.change_role(made[1].id, UserRole.ADMIN)
+        with database.begin(acting(made[2].id)) as tx:
             tx.users.deactivate(made[2].id)
-        with database.begin(AUTH) as tx:
+        with database.begin(acting(made[1].id)) as tx:
             first = tx.users.list(limit=3)
             rest = tx.users.list(limit=3, cursor=first.next_cursor)
             admins = tx.users.list(role=UserRole.ADMIN)
@@ -343,15 +407,44 @@ def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -> None
     assert rest.next_cursor is None
     assert [user.id for user in admins.items] == [ids[1]]
     assert [user.id for user in barred.items] == [ids[2]]
+    assert barred.items[0].email == made[2].email
 
 
-def test_a_lost_write_is_noticed(database: Database) -> None:
+def test_only_administrators_list_users(database: Database, new_user: NewUser) -> None:
+    """Neither users nor administrators who were barred do, nor a service alone."""
+    barred = new_user(role=UserRole.SUPERADMIN, is_active=False)
+    for actor in (Actor.user(new_user().id), Actor.user(barred.id), AUTH):
+        with pytest.raises(PermissionDenied):
+            with database.begin(actor) as tx:
+                tx.users.list()
+    with database.begin(Actor.user(new_user(role=UserRole.SUPERADMIN).id)) as tx:
+        assert (tx.users.list(limit=1)).items
+
+
+def test_one_transaction_registers_one_user(database: Database, new_user: NewUser) -> None:
+    """And acts for that user from then on; one that acts for somebody registers nobody."""
+    with database.begin(AUTH) as tx:
+        made = tx.users.register(**person())
+        assert (tx.sessions.open(made.user.id)).user_id == made.user.id
+        with pytest.raises(ActorChanged, match=r"users.register .* begin another transaction"):
+            tx.users.register(**person())
+    with database.begin(Actor.user(new_user().id)) as tx:
+        for call in (
+            lambda: tx.users.register(**person()),
+            lambda: tx.users.find_credentials("ada@example.com"),
+            lambda: tx.sessions.record_failure("ada@example.com"),
+        ):
+            with pytest.raises(ActorChanged):
+                call()
+
+
+def test_a_lost_write_is_noticed(database: Database, new_user: NewUser) -> None:
     """An entity that somebody else changed meanwhile cannot be written back."""
-    user = new_user(database)
+    user = new_user()
     with pytest.raises(VersionConflict):
-        with database.begin(AUTH) as mine:
+        with database.begin(acting(user.id)) as mine:
             stale = mine.users.get(user.id)
-            with database.begin(AUTH) as theirs:
+            with database.begin(acting(user.id)) as theirs:
                 theirs.users.change_role(user.id, UserRole.ADMIN)
             stale.extra = {"lost": True}
             mine.session.flush()
@@ -368,4 +461,4 @@ def test_repositories_work_over_a_plain_session(session: Session) -> None:
     found = SessionRepository(session).find_active(opened.token)
     assert found is not None
     assert found.user is made.user
-    assert users.find_by_email(made.user.email) is made.user
+    assert users.get() is made.user

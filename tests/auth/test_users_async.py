@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from devmentor_models import Actor, AsyncDatabase, bind_actor
+from devmentor_models import Actor, AsyncDatabase, AsyncTransaction, bind_actor
 from devmentor_models.auth.enums import AuditEvent, UserRole
-from devmentor_models.auth.models import EmailVerification, User
+from devmentor_models.auth.models import User
 from devmentor_models.auth.repositories_async import AsyncSessionRepository, AsyncUserRepository, Registration
 from devmentor_models.errors import (
+    ActorChanged,
     ActorMissing,
     EncryptionKeyMissing,
     InvalidValue,
     NotFound,
+    PermissionDenied,
     TokenInvalid,
     UniqueViolation,
     VersionConflict,
@@ -28,10 +32,16 @@ from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.encryption import KEYS_VARIABLE
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 AUTH = Actor.service("auth")
+
+
+def acting(user_id: UUID) -> Actor:
+    """Return the service acting for a user."""
+    return replace(AUTH, user_id=user_id)
 
 
 def person(**values: Any) -> dict[str, Any]:
@@ -40,15 +50,9 @@ def person(**values: Any) -> dict[str, Any]:
     return {"email": f"{name}@example.com", "username": name, "password_hash": "$argon2id$x", **values}
 
 
-async def new_user(database: AsyncDatabase) -> User:
-    """Commit a user of this test's own."""
-    async with database.begin(AUTH) as tx:
-        return await tx.session.run_sync(UserFactory.insert)
-
-
 async def events_of(database: AsyncDatabase, user: User) -> list[AuditEvent]:
     """Return what the trail says of a user, the newest first."""
-    async with database.begin(AUTH) as tx:
+    async with database.begin(acting(user.id)) as tx:
         return [entry.event for entry in (await tx.audit_log.timeline(user.id)).items]
 
 
@@ -58,7 +62,7 @@ async def test_registration_makes_user_token_project_and_log_line(async_database
     async with async_database.begin(AUTH) as tx:
         made = await tx.users.register(**data, full_name="Ada", extra={"plan": "free"})
     projects = table_named("projects.projects")
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(made.user.id)) as tx:
         user = await tx.users.get(made.user.id)
         assert (user.email, user.username, user.full_name) == (
             data["email"],
@@ -71,6 +75,7 @@ async def test_registration_makes_user_token_project_and_log_line(async_database
         assert [(row.id, row.name, row.slug, row.credits) for row in rows] == [
             (made.project_id, "My First Project", "my-first-project", 0)
         ]
+    async with async_database.begin(AUTH) as tx:
         verified = await tx.email_verifications.consume(made.verification_token)
         assert verified.email_verified_at is not None
     assert await events_of(async_database, user) == [AuditEvent.EMAIL_VERIFIED, AuditEvent.REGISTERED]
@@ -130,16 +135,18 @@ async def test_a_registration_that_fails_at_any_statement_leaves_nothing(
         assert await rows_everywhere(database) == 8
 
 
-async def test_a_taken_name_leaves_the_transaction_usable(async_database: AsyncDatabase) -> None:
+async def test_a_taken_name_leaves_the_transaction_usable(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """The error names the column; another attempt in the same transaction succeeds."""
-    taken = await new_user(async_database)
+    taken = new_user()
     async with async_database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
             await tx.users.register(**person(username=taken.username.upper()))
         assert caught.value.columns == ("username_key",)
         assert taken.username not in str(caught.value)
         made = await tx.users.register(**person())
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(made.user.id)) as tx:
         assert (await tx.users.get(made.user.id)).username == made.user.username
 
 
@@ -181,7 +188,7 @@ async def test_registration_refuses_bad_values_before_anything_is_sent(
         with pytest.raises(InvalidValue):
             await tx.users.register(**data | {field: value})
     async with async_database.begin(AUTH) as tx:
-        assert await tx.users.find_by_email(data["email"]) is None
+        assert await tx.users.find_credentials(data["email"]) is None
 
 
 async def test_without_a_key_no_full_name_is_stored(
@@ -196,7 +203,7 @@ async def test_without_a_key_no_full_name_is_stored(
                 patch.delenv(KEYS_VARIABLE)
                 with pytest.raises(EncryptionKeyMissing, match=KEYS_VARIABLE):
                     await users.register(**data, full_name="Ada")
-            assert await users.find_by_email(data["email"]) is None
+            assert await users.find_credentials(data["email"]) is None
 
 
 async def test_addresses_and_names_are_found_in_any_form(async_database: AsyncDatabase) -> None:
@@ -207,58 +214,83 @@ async def test_addresses_and_names_are_found_in_any_form(async_database: AsyncDa
         made = await tx.users.register(
             email=f"{name}K@example.com", username=f"{name}K", password_hash="$argon2id$x"
         )
+    async with async_database.begin(AUTH) as tx:
         for form in (f"{name}k", f"zoË-{mark}\N{KELVIN SIGN}", unicodedata.normalize("NFD", name) + "K"):
-            by_email = await tx.users.find_by_email(f"{form}@example.com")
-            by_name = await tx.users.find_by_username(form)
-            assert by_email is made.user
-            assert by_name is made.user
-        assert await tx.users.find_by_email(f"{mark}@example.com") is None
-        assert await tx.users.find_by_username(mark) is None
+            by_email = await tx.users.find_credentials(f"{form}@example.com")
+            assert by_email is not None
+            assert by_email.user_id == made.user.id
+            assert await tx.users.find_id_by_username(form) == made.user.id
+        assert await tx.users.find_credentials(f"{mark}@example.com") is None
+        assert await tx.users.find_id_by_username(mark) is None
+        assert await tx.users.usernames([made.user.id, uuid4()]) == {made.user.id: made.user.username}
         with pytest.raises(UniqueViolation):
             await tx.users.register(
                 **person(email=unicodedata.normalize("NFD", f"{name}\N{KELVIN SIGN}@EXAMPLE.com"))
             )
         for bad in ("a\x00b", "\ud800", ""):
             with pytest.raises(InvalidValue):
-                await tx.users.find_by_email(bad)
+                await tx.users.find_credentials(bad)
 
 
 async def test_a_missing_user_is_not_found(async_database: AsyncDatabase) -> None:
-    """Every method that needs a user says so."""
+    """Each method says so: of a user who does not exist, and of another than the acting one."""
     nobody = uuid4()
-    async with async_database.begin(AUTH) as tx:
-        users = tx.users
-        for call in (
-            lambda: users.get(nobody),
-            lambda: users.deactivate(nobody),
-            lambda: users.reactivate(nobody),
-            lambda: users.change_role(nobody, UserRole.ADMIN),
-            lambda: users.set_password_hash(nobody, "x"),
-            lambda: users.change_email(nobody, "a@example.com"),
-            lambda: users.update_profile(nobody, full_name="x"),
-            lambda: users.export(nobody),
-            lambda: users.erase(nobody),
-        ):
+    async with async_database.begin(acting(nobody)) as tx, async_database.begin(acting(uuid4())) as other:
+        for call in [call for each in (tx, other) for call in calls_about(each, nobody)]:
             with pytest.raises(NotFound):
                 await call()
-        assert await users.record_login(nobody) is False
+        assert await tx.users.record_login(nobody) is False
+        with pytest.raises(NotFound):
+            await other.users.record_login(nobody)
 
 
-async def test_a_user_gets_themself(async_database: AsyncDatabase) -> None:
+async def test_a_service_alone_is_told_to_act_for_the_user(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
+    """It would see no row; the message says what to write."""
+    user = new_user()
+    async with async_database.begin(AUTH) as tx:
+        for call in calls_about(tx, user.id):
+            with pytest.raises(ActorMissing, match=r'Actor.service\("auth", on_behalf_of=user_id\)'):
+                await call()
+
+
+def calls_about(tx: AsyncTransaction, user_id: UUID) -> list[Callable[[], Awaitable[object]]]:
+    """Return a call of each method that is about a user."""
+    users = tx.users
+    return [
+        lambda: tx.sessions.open(user_id),
+        lambda: tx.password_resets.issue(user_id),
+        lambda: tx.email_verifications.issue(user_id),
+        lambda: users.get(user_id),
+        lambda: users.deactivate(user_id),
+        lambda: users.reactivate(user_id),
+        lambda: users.change_role(user_id, UserRole.ADMIN),
+        lambda: users.set_password_hash(user_id, "x"),
+        lambda: users.change_email(user_id, "a@example.com"),
+        lambda: users.update_profile(user_id, full_name="x"),
+        lambda: users.export(user_id),
+        lambda: users.erase(user_id),
+    ]
+
+
+async def test_a_user_gets_themself(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Without an id it is the actor."""
-    user = await new_user(async_database)
+    user = new_user()
     async with async_database.begin(Actor.user(user.id)) as tx:
         assert (await tx.users.get()).id == user.id
         assert (await tx.users.update_profile(full_name="Ada", extra={"a": 1})).full_name == "Ada"
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         found = await tx.users.get(user.id)
     assert (found.full_name, found.extra, found.username) == ("Ada", {"a": 1}, user.username)
 
 
-async def test_deactivation_ends_sessions_until_reactivation(async_database: AsyncDatabase) -> None:
+async def test_deactivation_ends_sessions_until_reactivation(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Each is logged once, however often it is asked for."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         opened = await tx.sessions.open(user.id)
         assert (await tx.users.deactivate(user.id)).is_active is False
         await tx.users.deactivate(user.id)
@@ -275,10 +307,12 @@ async def test_deactivation_ends_sessions_until_reactivation(async_database: Asy
     )
 
 
-async def test_a_change_of_role_is_logged_with_both_roles(async_database: AsyncDatabase) -> None:
+async def test_a_change_of_role_is_logged_with_both_roles(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """The same role again is no change."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
         await tx.users.change_role(user.id, UserRole.ADMIN)
         with pytest.raises(InvalidValue, match="role"):
@@ -287,41 +321,79 @@ async def test_a_change_of_role_is_logged_with_both_roles(async_database: AsyncD
     assert line.details == {"from": "user", "to": "admin"}
 
 
-async def test_a_new_password_ends_every_session(async_database: AsyncDatabase) -> None:
+async def test_a_new_password_ends_every_session(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """And is refused when it is no hash at all."""
-    user = await new_user(async_database)
-    async with async_database.begin(AUTH) as tx:
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         opened = await tx.sessions.open(user.id)
         with pytest.raises(InvalidValue, match="password_hash"):
             await tx.users.set_password_hash(user.id, "")
         await tx.users.set_password_hash(user.id, "$argon2id$new")
         assert await tx.sessions.find_active(opened.token) is None
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.users.get(user.id)).password_hash == "$argon2id$new"
     assert AuditEvent.PASSWORD_CHANGED in await events_of(async_database, user)
 
 
 async def test_a_new_address_must_be_verified_again(async_database: AsyncDatabase) -> None:
     """Tokens mailed to the old address are void."""
+    other = f"{uuid4().hex}@example.com"
     async with async_database.begin(AUTH) as tx:
         made = await tx.users.register(**person())
-        issued = await tx.users.change_email(made.user.id, f"{uuid4().hex}@example.com")
+        issued = await tx.users.change_email(made.user.id, other)
+    async with async_database.begin(acting(made.user.id)) as tx:
+        assert (await tx.users.get()).email == made.user.email
+        for bad in ("", "@", "nowhere", "a@\x00"):
+            with pytest.raises(InvalidValue, match="email"):
+                await tx.users.change_email(made.user.id, bad)
+        with pytest.raises(ActorChanged, match="for nobody"):
+            await tx.email_verifications.consume(issued.token)
     async with async_database.begin(AUTH) as tx:
         with pytest.raises(TokenInvalid):
             await tx.email_verifications.consume(made.verification_token)
     async with async_database.begin(AUTH) as tx:
-        assert (await tx.email_verifications.consume(issued.token)).email_verified_at is not None
-        mailed = select(EmailVerification.email).where(EmailVerification.user_id == made.user.id)
-        assert len(set((await tx.session.execute(mailed)).scalars())) == 2
+        user = await tx.email_verifications.consume(issued.token)
+        assert user.email == other
+        assert user.email_verified_at is not None
+        lines = (await tx.audit_log.timeline(user.id, events=[AuditEvent.EMAIL_CHANGED])).items
+    assert [line.details["state"] for line in lines] == ["confirmed", "requested"]
 
 
-async def test_logins_are_noted_once_an_hour(async_database: AsyncDatabase) -> None:
-    """The row of a user is not rewritten by each login."""
-    user = await new_user(async_database)
+async def test_an_address_is_taken_for_whom_it_is_mailed_to_only(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
+    """Who asks for another's address learns nothing; who proves it learns that it is taken."""
+    user, other = new_user(), new_user()
+    async with async_database.begin(acting(user.id)) as tx:
+        issued = await tx.users.change_email(user.id, other.email.upper())
+    with pytest.raises(UniqueViolation) as caught:
+        async with async_database.begin(AUTH) as tx:
+            await tx.email_verifications.consume(issued.token)
+    assert caught.value.columns == ("email_key",)
+    async with async_database.begin(acting(user.id)) as tx:
+        assert (await tx.users.get()).email == user.email
+
+
+async def test_an_older_mail_brings_no_address_back(async_database: AsyncDatabase, new_user: NewUser) -> None:
+    """Whatever was mailed before an address was proven is void."""
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
+        newer = await tx.users.change_email(user.id, f"{uuid4().hex}@example.com")
+        older = await tx.email_verifications.issue(user.id)
     async with async_database.begin(AUTH) as tx:
+        await tx.email_verifications.consume(newer.token)
+    with pytest.raises(TokenInvalid):
+        async with async_database.begin(AUTH) as tx:
+            await tx.email_verifications.consume(older.token)
+
+
+async def test_logins_are_noted_once_an_hour(async_database: AsyncDatabase, new_user: NewUser) -> None:
+    """The row of a user is not rewritten by each login."""
+    user = new_user()
+    async with async_database.begin(acting(user.id)) as tx:
         assert await tx.users.record_login(user.id) is True
         assert await tx.users.record_login(user.id) is False
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.users.get(user.id)).last_login_at is not None
 
 
@@ -330,9 +402,11 @@ async def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -
     async with AsyncDatabase.from_url(devmentor_database_url, pool_min=0) as database:
         async with database.begin(AUTH) as tx:
             made = [await tx.session.run_sync(UserFactory.insert) for _ in range(5)]
+        async with database.begin(acting(made[1].id)) as tx:
             await tx.users.change_role(made[1].id, UserRole.ADMIN)
+        async with database.begin(acting(made[2].id)) as tx:
             await tx.users.deactivate(made[2].id)
-        async with database.begin(AUTH) as tx:
+        async with database.begin(acting(made[1].id)) as tx:
             first = await tx.users.list(limit=3)
             rest = await tx.users.list(limit=3, cursor=first.next_cursor)
             admins = await tx.users.list(role=UserRole.ADMIN)
@@ -342,15 +416,44 @@ async def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -
     assert rest.next_cursor is None
     assert [user.id for user in admins.items] == [ids[1]]
     assert [user.id for user in barred.items] == [ids[2]]
+    assert barred.items[0].email == made[2].email
 
 
-async def test_a_lost_write_is_noticed(async_database: AsyncDatabase) -> None:
+async def test_only_administrators_list_users(async_database: AsyncDatabase, new_user: NewUser) -> None:
+    """Neither users nor administrators who were barred do, nor a service alone."""
+    barred = new_user(role=UserRole.SUPERADMIN, is_active=False)
+    for actor in (Actor.user(new_user().id), Actor.user(barred.id), AUTH):
+        with pytest.raises(PermissionDenied):
+            async with async_database.begin(actor) as tx:
+                await tx.users.list()
+    async with async_database.begin(Actor.user(new_user(role=UserRole.SUPERADMIN).id)) as tx:
+        assert (await tx.users.list(limit=1)).items
+
+
+async def test_one_transaction_registers_one_user(async_database: AsyncDatabase, new_user: NewUser) -> None:
+    """And acts for that user from then on; one that acts for somebody registers nobody."""
+    async with async_database.begin(AUTH) as tx:
+        made = await tx.users.register(**person())
+        assert (await tx.sessions.open(made.user.id)).user_id == made.user.id
+        with pytest.raises(ActorChanged, match=r"users.register .* begin another transaction"):
+            await tx.users.register(**person())
+    async with async_database.begin(Actor.user(new_user().id)) as tx:
+        for call in (
+            lambda: tx.users.register(**person()),
+            lambda: tx.users.find_credentials("ada@example.com"),
+            lambda: tx.sessions.record_failure("ada@example.com"),
+        ):
+            with pytest.raises(ActorChanged):
+                await call()
+
+
+async def test_a_lost_write_is_noticed(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """An entity that somebody else changed meanwhile cannot be written back."""
-    user = await new_user(async_database)
+    user = new_user()
     with pytest.raises(VersionConflict):
-        async with async_database.begin(AUTH) as mine:
+        async with async_database.begin(acting(user.id)) as mine:
             stale = await mine.users.get(user.id)
-            async with async_database.begin(AUTH) as theirs:
+            async with async_database.begin(acting(user.id)) as theirs:
                 await theirs.users.change_role(user.id, UserRole.ADMIN)
             stale.extra = {"lost": True}
             await mine.session.flush()
@@ -367,4 +470,4 @@ async def test_repositories_work_over_a_plain_session(async_session: AsyncSessio
     found = await AsyncSessionRepository(async_session).find_active(opened.token)
     assert found is not None
     assert found.user is made.user
-    assert await users.find_by_email(made.user.email) is made.user
+    assert await users.get() is made.user

@@ -86,6 +86,7 @@ def test_check_tells_each_difference(run: Command, url: str) -> None:
     named = {line.partition(". Fix: ")[0] for line in result.output.splitlines()}
     assert named == {
         "column auth.users.last_login_at: is missing in the database",
+        "privileges of devmentor_auth on COLUMN auth.users.last_login_at: is missing in the database",
         "privileges of devmentor_readonly on COLUMN auth.users.last_login_at: is missing in the database",
         "column auth.users.nickname: is in the database but not in the models",
         "column auth.teams.description: nullable is False in the database, True in the models",

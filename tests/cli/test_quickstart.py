@@ -231,7 +231,7 @@ def test_an_account_with_another_password_is_left_alone(devmentor_database_url: 
         user_id, new = account.sign_in(database)
         assert new
         assert account.sign_in(database) == (user_id, False)
-        with database.begin(Actor.service("auth")) as tx:
+        with database.begin(Actor.service("auth", on_behalf_of=user_id)) as tx:
             tx.users.set_password_hash(user_id, "!")
         with pytest.raises(SignInFailed, match="another password"):
             account.sign_in(database)

@@ -27,6 +27,13 @@ from devmentor_models.testing.factories.auth import UserFactory
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(scope="session")
+def database_url(devmentor_url: str) -> str:
+    """Connect as whoever may do everything: these tests are about transactions, on rows of anybody."""
+    return devmentor_url
+
+
 CONTEXT = text(
     "SELECT nullif(current_setting('devmentor.user_id', true), ''),"
     " nullif(current_setting('devmentor.service', true), ''),"
@@ -79,7 +86,7 @@ def test_a_block_commits_and_an_error_rolls_back(database: Database) -> None:
             tx.session.add(lost)
             tx.session.flush()
             raise RuntimeError("no")
-    with database.begin(Actor.service("auth")) as tx:
+    with database.begin(Actor.service("auth", on_behalf_of=kept.id)) as tx:
         assert (tx.users.get(kept.id)).email == kept.email
         with pytest.raises(NotFound, match="user"):
             tx.users.get(lost.id)
@@ -147,9 +154,9 @@ def test_a_lost_write_is_noticed(database: Database) -> None:
     with database.begin(Actor.service("auth")) as tx:
         tx.session.add(user)
     with pytest.raises(VersionConflict):
-        with database.begin(Actor.service("auth")) as tx:
+        with database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
             mine = tx.users.get(user.id)
-            with database.begin(Actor.service("auth")) as other:
+            with database.begin(Actor.service("auth", on_behalf_of=user.id)) as other:
                 (other.users.get(user.id)).is_active = False
             mine.extra = {"theme": "dark"}
 
@@ -162,7 +169,7 @@ def test_the_trigger_counts_versions_for_any_writer(database: Database) -> None:
     before = user.updated_at
     with database.begin(Actor.service("auth")) as tx:
         tx.session.execute(text("UPDATE auth.users SET is_active = false WHERE id = :id"), {"id": user.id})
-    with database.begin(Actor.service("auth")) as tx:
+    with database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
         after = tx.users.get(user.id)
     assert (after.version, after.updated_at > before) == (2, True)
 
@@ -214,13 +221,13 @@ def test_run_repeats_a_serialization_failure(database: Database) -> None:
         calls.append(1)
         tx.users.get(user.id)
         if len(calls) == 1:
-            with database.begin(Actor.service("auth")) as other:
+            with database.begin(Actor.service("auth", on_behalf_of=user.id)) as other:
                 (other.users.get(user.id)).extra = {"by": "other"}
         tx.session.execute(text("UPDATE auth.users SET is_active = false WHERE id = :id"), {"id": user.id})
 
-    database.run(work, actor=Actor.service("auth"), isolation="SERIALIZABLE")
+    database.run(work, actor=Actor.service("auth", on_behalf_of=user.id), isolation="SERIALIZABLE")
     assert len(calls) == 2
-    with database.begin(Actor.service("auth")) as tx:
+    with database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
         after = tx.users.get(user.id)
     assert (after.is_active, after.extra) == (False, {"by": "other"})
 

@@ -26,6 +26,13 @@ from devmentor_models.testing.factories.auth import UserFactory
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(scope="session")
+def database_url(devmentor_url: str) -> str:
+    """Connect as whoever may do everything: these tests are about transactions, on rows of anybody."""
+    return devmentor_url
+
+
 CONTEXT = text(
     "SELECT nullif(current_setting('devmentor.user_id', true), ''),"
     " nullif(current_setting('devmentor.service', true), ''),"
@@ -78,7 +85,7 @@ async def test_a_block_commits_and_an_error_rolls_back(async_database: AsyncData
             tx.session.add(lost)
             await tx.session.flush()
             raise RuntimeError("no")
-    async with async_database.begin(Actor.service("auth")) as tx:
+    async with async_database.begin(Actor.service("auth", on_behalf_of=kept.id)) as tx:
         assert (await tx.users.get(kept.id)).email == kept.email
         with pytest.raises(NotFound, match="user"):
             await tx.users.get(lost.id)
@@ -146,9 +153,9 @@ async def test_a_lost_write_is_noticed(async_database: AsyncDatabase) -> None:
     async with async_database.begin(Actor.service("auth")) as tx:
         tx.session.add(user)
     with pytest.raises(VersionConflict):
-        async with async_database.begin(Actor.service("auth")) as tx:
+        async with async_database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
             mine = await tx.users.get(user.id)
-            async with async_database.begin(Actor.service("auth")) as other:
+            async with async_database.begin(Actor.service("auth", on_behalf_of=user.id)) as other:
                 (await other.users.get(user.id)).is_active = False
             mine.extra = {"theme": "dark"}
 
@@ -163,7 +170,7 @@ async def test_the_trigger_counts_versions_for_any_writer(async_database: AsyncD
         await tx.session.execute(
             text("UPDATE auth.users SET is_active = false WHERE id = :id"), {"id": user.id}
         )
-    async with async_database.begin(Actor.service("auth")) as tx:
+    async with async_database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
         after = await tx.users.get(user.id)
     assert (after.version, after.updated_at > before) == (2, True)
 
@@ -215,15 +222,17 @@ async def test_run_repeats_a_serialization_failure(async_database: AsyncDatabase
         calls.append(1)
         await tx.users.get(user.id)
         if len(calls) == 1:
-            async with async_database.begin(Actor.service("auth")) as other:
+            async with async_database.begin(Actor.service("auth", on_behalf_of=user.id)) as other:
                 (await other.users.get(user.id)).extra = {"by": "other"}
         await tx.session.execute(
             text("UPDATE auth.users SET is_active = false WHERE id = :id"), {"id": user.id}
         )
 
-    await async_database.run(work, actor=Actor.service("auth"), isolation="SERIALIZABLE")
+    await async_database.run(
+        work, actor=Actor.service("auth", on_behalf_of=user.id), isolation="SERIALIZABLE"
+    )
     assert len(calls) == 2
-    async with async_database.begin(Actor.service("auth")) as tx:
+    async with async_database.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
         after = await tx.users.get(user.id)
     assert (after.is_active, after.extra) == (False, {"by": "other"})
 

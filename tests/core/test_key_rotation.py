@@ -239,8 +239,8 @@ def test_a_value_without_a_key_is_told_and_left(
     assert not done.complete
     monkeypatch.setenv(KEYS_VARIABLE, f"{NEW},{lost}")
     assert rotate(owner_url).keys == 1
-    with rotated_database.begin(AUTH) as tx:
-        assert tx.users.get(user.id).full_name == "Lost"
+    with rotated_database.begin(Actor.user(user.id)) as tx:
+        assert tx.users.get().full_name == "Lost"
 
 
 def test_who_would_miss_rows_may_not_rotate(rotated_database: Database, owner_url: str) -> None:

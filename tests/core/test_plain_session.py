@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database, bind_actor
 from devmentor_models.auth.repositories import UserRepository
-from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, NotFound, UniqueViolation
+from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, UniqueViolation
 from devmentor_models.testing.factories.auth import UserFactory
 
 pytestmark = pytest.mark.anyio
@@ -20,12 +20,16 @@ USER_ID = text("SELECT nullif(current_setting('devmentor.user_id', true), '')")
 
 
 def test_a_repository_works_over_a_plain_session(session: Session) -> None:
-    """What does not need the actor works without one; what does says so."""
+    """Without an actor row security would hide every row, so that it says so; with one it works."""
     user = UserFactory.insert(session)
     users = UserRepository(session)
-    assert (users.get(user.id)) is user
-    with pytest.raises(ActorMissing):
-        users.get()
+    for whom in (user.id, None):
+        with pytest.raises(ActorMissing):
+            users.get(whom)
+    user_id = user.id
+    session.commit()
+    bind_actor(session, Actor.user(user_id))
+    assert (users.get()).id == user_id
 
 
 def test_a_bound_actor_reaches_every_transaction(session: Session) -> None:
@@ -62,7 +66,7 @@ def test_errors_are_typed_over_a_foreign_engine(session: Session) -> None:
         users.register(email=user.email, username="somebody else", password_hash="x")
     assert caught.value.columns == ("email_key",)
     assert user.email not in str(caught.value)
-    with pytest.raises(NotFound):
+    with pytest.raises(ActorMissing):
         users.get(uuid4())
 
 
@@ -70,7 +74,7 @@ def test_a_bad_lookup_is_refused_by_name(database: Database) -> None:
     """Also an argument that is only compared is checked before it is sent."""
     with database.begin(Actor.service("auth")) as tx:
         with pytest.raises(InvalidValue, match="NUL"):
-            tx.users.find_by_email("a\x00@example.com")
+            tx.users.find_credentials("a\x00@example.com")
 
 
 def test_without_prepared_statements_none_are_made(devmentor_url: str) -> None:
@@ -78,7 +82,7 @@ def test_without_prepared_statements_none_are_made(devmentor_url: str) -> None:
     with Database.from_url(devmentor_url, pool_min=1, pool_max=1, prepared_statements=False) as database:
         for _ in range(10):
             with database.begin(Actor.service("auth")) as tx:
-                tx.users.find_by_email("nobody@example.com")
+                tx.users.find_credentials("nobody@example.com")
         with database.begin(Actor.service("auth")) as tx:
             left = tx.session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
             assert left.scalar_one() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ from psycopg.pq import Trace
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import User
-from devmentor_models.testing.factories.auth import UserFactory
+from tests.support.users import NewUser
 
 #: What a client waits for an answer to: a simple query, and the end of an extended one.
 ROUND_TRIPS = ("Query", "Sync")
@@ -20,17 +21,16 @@ WARM_UP = 4
 
 
 @pytest.fixture
-def single(devmentor_url: str) -> Iterator[Database]:
+def single(database_url: str) -> Iterator[Database]:
     """Yield a database with one connection, so that all of its traffic can be seen."""
-    with Database.from_url(devmentor_url, pool_min=1, pool_max=1) as made:
+    with Database.from_url(database_url, pool_min=1, pool_max=1) as made:
         yield made
 
 
 @pytest.fixture
-def user(single: Database) -> User:
+def user(new_user: NewUser) -> User:
     """Return a committed user."""
-    with single.begin(Actor.service("auth")) as tx:
-        return UserFactory.insert(tx.session)
+    return new_user()
 
 
 def sent_by(database: Database, work: Callable[[], object], path: Path) -> list[list[str]]:
@@ -74,23 +74,41 @@ def test_a_read_takes_three_round_trips(single: Database, user: User, tmp_path: 
     assert commit == ['Query\t "COMMIT"']
 
 
-def test_a_login_takes_four_round_trips(single: Database, user: User, tmp_path: Path) -> None:
-    """Finding the user is one, opening the session and logging the event are one together."""
+def test_a_login_takes_two_transactions_of_three_round_trips(
+    single: Database, user: User, tmp_path: Path
+) -> None:
+    """Who the user is comes out in a transaction of nobody's; the session is opened on behalf of the user.
+
+    The password is checked in between, with no transaction open.
+    """
     actor = Actor.service("auth", request_id="r-1", ip_address="203.0.113.7", user_agent="test")
 
     def login() -> None:
         with single.begin(actor) as tx:
-            found = tx.users.find_by_email(user.email)
-            assert found is not None
-            tx.sessions.open(found.id)
+            found = tx.users.find_credentials(user.email)
+        assert found is not None
+        with single.begin(replace(actor, user_id=found.user_id)) as tx:
+            tx.sessions.open(found.user_id)
 
-    begin, find, opened, commit = sent_by(single, login, tmp_path / "trace")
-    assert len(begin) == 1
+    begin, find, commit, again, opened, end = sent_by(single, login, tmp_path / "trace")
+    assert (len(begin), len(again)) == (1, 1)
     for setting in ("service", "request_id", "ip_address", "user_agent"):
         assert f"SET LOCAL devmentor.{setting} = " in begin[0]
     for query in (find, opened):
         assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
-    assert commit == ['Query\t "COMMIT"']
+    assert commit == end == ['Query\t "COMMIT"']
+
+
+def test_a_token_costs_one_round_trip_more(single: Database, user: User, tmp_path: Path) -> None:
+    """To find out whose it is: the statement that reads the session then sees that user's rows."""
+    with single.begin(Actor.service("auth", on_behalf_of=user.id)) as tx:
+        token = tx.sessions.open(user.id).token
+
+    def look() -> None:
+        with single.begin(Actor.service("auth")) as tx:
+            assert tx.sessions.find_active(token) is not None
+
+    assert len(sent_by(single, look, tmp_path / "trace")) == 4
 
 
 def test_an_empty_transaction_takes_two_round_trips(single: Database, user: User, tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import bcrypt
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import AuditEvent
@@ -21,12 +23,19 @@ from devmentor_models.auth.repositories import Credentials, OpenedSession
 from devmentor_models.errors import InvalidValue, SignInFailed
 from devmentor_models.kit.passwords import hash_password, verify_password
 from devmentor_models.sign_in import sign_in
-from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 AUTH = Actor.service("auth", request_id="req-1", ip_address="192.0.2.7", user_agent="browser")
+
+
+def acting(user_id: UUID) -> Actor:
+    """Return the service acting for a user."""
+    return replace(AUTH, user_id=user_id)
+
+
 PASSWORD = "correct horse battery"
 COST = 4
 
@@ -42,10 +51,14 @@ def old_hash() -> str:
     return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(COST)).decode()
 
 
-def new_user(database: Database, password_hash: str | None = None) -> User:
-    """Commit a user of this test's own, with the password."""
-    with database.begin(AUTH) as tx:
-        return UserFactory.insert(tx.session, password_hash=password_hash or stored_hash())
+@pytest.fixture
+def new_user(new_user: NewUser) -> NewUser:
+    """Return a function that commits a user of the test's own, with the password or another hash."""
+
+    def make(password_hash: str | None = None) -> User:
+        return new_user(password_hash=password_hash or stored_hash())
+
+    return make
 
 
 def attempt(database: Database, email: str, password: str = PASSWORD, actor: Actor = AUTH) -> OpenedSession:
@@ -55,7 +68,7 @@ def attempt(database: Database, email: str, password: str = PASSWORD, actor: Act
 
 def lines_of(database: Database, user: User) -> list[AuditEntry]:
     """Return what the trail says of a user, the oldest first."""
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         return list(reversed((tx.audit_log.timeline(user.id)).items))
 
 
@@ -67,9 +80,9 @@ def credentials_of(database: Database, user: User) -> Credentials:
     return found
 
 
-def test_the_right_password_opens_a_session(database: Database) -> None:
+def test_the_right_password_opens_a_session(database: Database, new_user: NewUser) -> None:
     """The login is logged with the client, and noted at the account; the hash stays as it is."""
-    user = new_user(database)
+    user = new_user()
     opened = sign_in(database, user.email.upper(), PASSWORD, actor=AUTH, lifetime=timedelta(hours=1))
     (line,) = lines_of(database, user)
     with database.begin(AUTH) as tx:
@@ -92,11 +105,13 @@ def test_the_right_password_opens_a_session(database: Database) -> None:
         ("no password", "no usable password hash"),
     ],
 )
-def test_a_refusal_is_logged_for_the_account(database: Database, who: str, reason: str) -> None:
+def test_a_refusal_is_logged_for_the_account(
+    database: Database, new_user: NewUser, who: str, reason: str
+) -> None:
     """Committed although an error is raised; only the trail tells why, without what was typed."""
-    user = new_user(database, "!" if who == "no password" else None)
+    user = new_user("!" if who == "no password" else None)
     if who == "inactive":
-        with database.begin(AUTH) as tx:
+        with database.begin(acting(user.id)) as tx:
             tx.users.deactivate(user.id)
     with pytest.raises(SignInFailed) as caught:
         attempt(database, user.email, "hunter2" if who == "wrong password" else PASSWORD)
@@ -108,11 +123,11 @@ def test_a_refusal_is_logged_for_the_account(database: Database, who: str, reaso
         ip_address("192.0.2.7"),
         "browser",
     )
-    with database.begin(AUTH) as tx:
+    with database.begin(acting(user.id)) as tx:
         assert (tx.sessions.list_active(user.id)).items == []
 
 
-def test_an_unknown_address_fails_in_the_same_words(database: Database) -> None:
+def test_an_unknown_address_fails_in_the_same_words(database: Database, devmentor_engine: Engine) -> None:
     """The line in the trail names nobody."""
     marker = f"req-{uuid4().hex}"
     with pytest.raises(SignInFailed) as caught:
@@ -122,9 +137,8 @@ def test_an_unknown_address_fails_in_the_same_words(database: Database) -> None:
             actor=Actor.service("auth", request_id=marker),
         )
     assert str(caught.value) == str(SignInFailed())
-    with database.begin(AUTH) as tx:
-        statement = select(AuditEntry).where(AuditEntry.request_id == marker)
-        (line,) = (tx.session.execute(statement)).scalars()
+    with Session(devmentor_engine) as everything:
+        (line,) = everything.scalars(select(AuditEntry).where(AuditEntry.request_id == marker))
     assert (line.event, line.user_id, line.details) == (
         AuditEvent.LOGIN_FAILED,
         None,
@@ -132,9 +146,9 @@ def test_an_unknown_address_fails_in_the_same_words(database: Database) -> None:
     )
 
 
-def test_what_cannot_be_a_password_is_refused(database: Database) -> None:
+def test_what_cannot_be_a_password_is_refused(database: Database, new_user: NewUser) -> None:
     """Whether there is such an account or not; nothing is logged."""
-    user = new_user(database)
+    user = new_user()
     for email in (user.email, f"{uuid4().hex}@example.com"):
         for password in ("", "a\x00b", "x" * 2000):
             with pytest.raises(InvalidValue, match="password"):
@@ -144,10 +158,10 @@ def test_what_cannot_be_a_password_is_refused(database: Database) -> None:
     assert lines_of(database, user) == []
 
 
-def test_a_hash_of_the_older_system_is_renewed(database: Database) -> None:
+def test_a_hash_of_the_older_system_is_renewed(database: Database, new_user: NewUser) -> None:
     """By the first login that fits; other sessions live on, and the next login fits the newer hash."""
-    user = new_user(database, old_hash())
-    with database.begin(AUTH) as tx:
+    user = new_user(old_hash())
+    with database.begin(acting(user.id)) as tx:
         earlier = tx.sessions.open(user.id)
     with pytest.raises(SignInFailed):
         attempt(database, user.email, "hunter2")
@@ -162,9 +176,9 @@ def test_a_hash_of_the_older_system_is_renewed(database: Database) -> None:
         assert tx.sessions.find_active(earlier.token) is not None
 
 
-def test_concurrent_logins_renew_a_hash_once(database: Database) -> None:
+def test_concurrent_logins_renew_a_hash_once(database: Database, new_user: NewUser) -> None:
     """All of them succeed, although the hash that they checked is replaced under them."""
-    user = new_user(database, old_hash())
+    user = new_user(old_hash())
 
     def login() -> OpenedSession:
         return attempt(database, user.email)
@@ -176,10 +190,10 @@ def test_concurrent_logins_renew_a_hash_once(database: Database) -> None:
     assert events == [AuditEvent.LOGIN] * 4
 
 
-def test_a_renewal_does_not_bring_an_old_password_back(database: Database) -> None:
+def test_a_renewal_does_not_bring_an_old_password_back(database: Database, new_user: NewUser) -> None:
     """Nor does it touch an account that was barred, or accept what is no hash."""
-    user = new_user(database, "$first")
-    with database.begin(AUTH) as tx:
+    user = new_user("$first")
+    with database.begin(acting(user.id)) as tx:
         with pytest.raises(InvalidValue, match="password_hash"):
             tx.users.renew_hash(user.id, old_hash="$first", new_hash="")
         assert tx.users.renew_hash(user.id, old_hash="$first", new_hash="$second") is True
@@ -187,36 +201,39 @@ def test_a_renewal_does_not_bring_an_old_password_back(database: Database) -> No
         assert tx.users.renew_hash(user.id, old_hash="$second", new_hash="$fourth") is False
         tx.users.deactivate(user.id)
         assert tx.users.renew_hash(user.id, old_hash="$third", new_hash="$fourth") is False
-        assert tx.users.renew_hash(uuid4(), old_hash="$third", new_hash="$fourth") is False
+    with database.begin(acting(uuid4())) as tx:
+        nobody = tx.actor.user_id
+        assert nobody is not None
+        assert tx.users.renew_hash(nobody, old_hash="$third", new_hash="$fourth") is False
     found = credentials_of(database, user)
     assert (found.password_hash, found.is_active) == ("$third", False)
     assert "$third" not in repr(found)
 
 
-def test_a_change_of_password_during_a_login_leaves_no_session(database: Database) -> None:
+def test_a_change_of_password_during_a_login_leaves_no_session(database: Database, new_user: NewUser) -> None:
     """Whichever comes first: nothing that the old password opened is alive afterwards."""
     for _ in range(3):
-        user = new_user(database)
+        user = new_user()
 
         def login(email: str = user.email) -> object:
             return attempt(database, email)
 
         def change(owner: User = user) -> object:
-            with database.begin(AUTH) as tx:
+            with database.begin(acting(owner.id)) as tx:
                 return tx.users.set_password_hash(owner.id, "$changed")
 
         both: list[Callable[[], object]] = [login, change]
         results = run_concurrently(both)
         assert isinstance(results[0], OpenedSession | SignInFailed), results
         assert isinstance(results[1], User), results
-        with database.begin(AUTH) as tx:
+        with database.begin(acting(user.id)) as tx:
             assert (tx.sessions.list_active(user.id)).items == []
 
 
-def test_no_connection_is_held_while_the_password_is_checked(devmentor_url: str) -> None:
+def test_no_connection_is_held_while_the_password_is_checked(database_url: str, new_user: NewUser) -> None:
     """One connection serves many logins, and others get it meanwhile."""
-    with Database.from_url(devmentor_url, pool_min=0, pool_max=1, pool_timeout_seconds=60) as database:
-        user = new_user(database)
+    with Database.from_url(database_url, pool_min=0, pool_max=1, pool_timeout_seconds=60) as database:
+        user = new_user()
         finished: list[str] = []
 
         def login() -> None:
@@ -224,7 +241,7 @@ def test_no_connection_is_held_while_the_password_is_checked(devmentor_url: str)
             finished.append("login")
 
         def read() -> None:
-            with database.begin(AUTH) as tx:
+            with database.begin(acting(user.id)) as tx:
                 tx.users.get(user.id)
             finished.append("read")
 
@@ -233,9 +250,9 @@ def test_no_connection_is_held_while_the_password_is_checked(devmentor_url: str)
     assert finished[0] == "read"
 
 
-def test_time_does_not_tell_whether_an_account_exists(database: Database) -> None:
+def test_time_does_not_tell_whether_an_account_exists(database: Database, new_user: NewUser) -> None:
     """Processor time of this process, the fastest of some: nobody, ours, and one of the older system's."""
-    ours, older = new_user(database), new_user(database, old_hash())
+    ours, older = new_user(), new_user(old_hash())
     taken: dict[str, list[float]] = {ours.email: [], older.email: [], f"{uuid4().hex}@example.com": []}
     for _ in range(4):
         for email, times in taken.items():

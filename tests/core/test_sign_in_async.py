@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import bcrypt
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth.enums import AuditEvent
@@ -20,12 +22,19 @@ from devmentor_models.auth.repositories_async import Credentials, OpenedSession
 from devmentor_models.errors import InvalidValue, SignInFailed
 from devmentor_models.kit.passwords import hash_password, verify_password
 from devmentor_models.sign_in_async import sign_in
-from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import NewUser
 
 pytestmark = pytest.mark.anyio
 
 AUTH = Actor.service("auth", request_id="req-1", ip_address="192.0.2.7", user_agent="browser")
+
+
+def acting(user_id: UUID) -> Actor:
+    """Return the service acting for a user."""
+    return replace(AUTH, user_id=user_id)
+
+
 PASSWORD = "correct horse battery"
 COST = 4
 
@@ -41,10 +50,14 @@ def old_hash() -> str:
     return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(COST)).decode()
 
 
-async def new_user(database: AsyncDatabase, password_hash: str | None = None) -> User:
-    """Commit a user of this test's own, with the password."""
-    async with database.begin(AUTH) as tx:
-        return await tx.session.run_sync(UserFactory.insert, password_hash=password_hash or stored_hash())
+@pytest.fixture
+def new_user(new_user: NewUser) -> NewUser:
+    """Return a function that commits a user of the test's own, with the password or another hash."""
+
+    def make(password_hash: str | None = None) -> User:
+        return new_user(password_hash=password_hash or stored_hash())
+
+    return make
 
 
 async def attempt(
@@ -56,7 +69,7 @@ async def attempt(
 
 async def lines_of(database: AsyncDatabase, user: User) -> list[AuditEntry]:
     """Return what the trail says of a user, the oldest first."""
-    async with database.begin(AUTH) as tx:
+    async with database.begin(acting(user.id)) as tx:
         return list(reversed((await tx.audit_log.timeline(user.id)).items))
 
 
@@ -68,9 +81,9 @@ async def credentials_of(database: AsyncDatabase, user: User) -> Credentials:
     return found
 
 
-async def test_the_right_password_opens_a_session(async_database: AsyncDatabase) -> None:
+async def test_the_right_password_opens_a_session(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """The login is logged with the client, and noted at the account; the hash stays as it is."""
-    user = await new_user(async_database)
+    user = new_user()
     opened = await sign_in(
         async_database, user.email.upper(), PASSWORD, actor=AUTH, lifetime=timedelta(hours=1)
     )
@@ -96,12 +109,12 @@ async def test_the_right_password_opens_a_session(async_database: AsyncDatabase)
     ],
 )
 async def test_a_refusal_is_logged_for_the_account(
-    async_database: AsyncDatabase, who: str, reason: str
+    async_database: AsyncDatabase, new_user: NewUser, who: str, reason: str
 ) -> None:
     """Committed although an error is raised; only the trail tells why, without what was typed."""
-    user = await new_user(async_database, "!" if who == "no password" else None)
+    user = new_user("!" if who == "no password" else None)
     if who == "inactive":
-        async with async_database.begin(AUTH) as tx:
+        async with async_database.begin(acting(user.id)) as tx:
             await tx.users.deactivate(user.id)
     with pytest.raises(SignInFailed) as caught:
         await attempt(async_database, user.email, "hunter2" if who == "wrong password" else PASSWORD)
@@ -113,11 +126,13 @@ async def test_a_refusal_is_logged_for_the_account(
         ip_address("192.0.2.7"),
         "browser",
     )
-    async with async_database.begin(AUTH) as tx:
+    async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.sessions.list_active(user.id)).items == []
 
 
-async def test_an_unknown_address_fails_in_the_same_words(async_database: AsyncDatabase) -> None:
+async def test_an_unknown_address_fails_in_the_same_words(
+    async_database: AsyncDatabase, devmentor_engine: Engine
+) -> None:
     """The line in the trail names nobody."""
     marker = f"req-{uuid4().hex}"
     with pytest.raises(SignInFailed) as caught:
@@ -127,9 +142,8 @@ async def test_an_unknown_address_fails_in_the_same_words(async_database: AsyncD
             actor=Actor.service("auth", request_id=marker),
         )
     assert str(caught.value) == str(SignInFailed())
-    async with async_database.begin(AUTH) as tx:
-        statement = select(AuditEntry).where(AuditEntry.request_id == marker)
-        (line,) = (await tx.session.execute(statement)).scalars()
+    with Session(devmentor_engine) as everything:
+        (line,) = everything.scalars(select(AuditEntry).where(AuditEntry.request_id == marker))
     assert (line.event, line.user_id, line.details) == (
         AuditEvent.LOGIN_FAILED,
         None,
@@ -137,9 +151,9 @@ async def test_an_unknown_address_fails_in_the_same_words(async_database: AsyncD
     )
 
 
-async def test_what_cannot_be_a_password_is_refused(async_database: AsyncDatabase) -> None:
+async def test_what_cannot_be_a_password_is_refused(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """Whether there is such an account or not; nothing is logged."""
-    user = await new_user(async_database)
+    user = new_user()
     for email in (user.email, f"{uuid4().hex}@example.com"):
         for password in ("", "a\x00b", "x" * 2000):
             with pytest.raises(InvalidValue, match="password"):
@@ -149,10 +163,12 @@ async def test_what_cannot_be_a_password_is_refused(async_database: AsyncDatabas
     assert await lines_of(async_database, user) == []
 
 
-async def test_a_hash_of_the_older_system_is_renewed(async_database: AsyncDatabase) -> None:
+async def test_a_hash_of_the_older_system_is_renewed(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """By the first login that fits; other sessions live on, and the next login fits the newer hash."""
-    user = await new_user(async_database, old_hash())
-    async with async_database.begin(AUTH) as tx:
+    user = new_user(old_hash())
+    async with async_database.begin(acting(user.id)) as tx:
         earlier = await tx.sessions.open(user.id)
     with pytest.raises(SignInFailed):
         await attempt(async_database, user.email, "hunter2")
@@ -167,9 +183,9 @@ async def test_a_hash_of_the_older_system_is_renewed(async_database: AsyncDataba
         assert await tx.sessions.find_active(earlier.token) is not None
 
 
-async def test_concurrent_logins_renew_a_hash_once(async_database: AsyncDatabase) -> None:
+async def test_concurrent_logins_renew_a_hash_once(async_database: AsyncDatabase, new_user: NewUser) -> None:
     """All of them succeed, although the hash that they checked is replaced under them."""
-    user = await new_user(async_database, old_hash())
+    user = new_user(old_hash())
 
     async def login() -> OpenedSession:
         return await attempt(async_database, user.email)
@@ -181,10 +197,12 @@ async def test_concurrent_logins_renew_a_hash_once(async_database: AsyncDatabase
     assert events == [AuditEvent.LOGIN] * 4
 
 
-async def test_a_renewal_does_not_bring_an_old_password_back(async_database: AsyncDatabase) -> None:
+async def test_a_renewal_does_not_bring_an_old_password_back(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Nor does it touch an account that was barred, or accept what is no hash."""
-    user = await new_user(async_database, "$first")
-    async with async_database.begin(AUTH) as tx:
+    user = new_user("$first")
+    async with async_database.begin(acting(user.id)) as tx:
         with pytest.raises(InvalidValue, match="password_hash"):
             await tx.users.renew_hash(user.id, old_hash="$first", new_hash="")
         assert await tx.users.renew_hash(user.id, old_hash="$first", new_hash="$second") is True
@@ -192,38 +210,45 @@ async def test_a_renewal_does_not_bring_an_old_password_back(async_database: Asy
         assert await tx.users.renew_hash(user.id, old_hash="$second", new_hash="$fourth") is False
         await tx.users.deactivate(user.id)
         assert await tx.users.renew_hash(user.id, old_hash="$third", new_hash="$fourth") is False
-        assert await tx.users.renew_hash(uuid4(), old_hash="$third", new_hash="$fourth") is False
+    async with async_database.begin(acting(uuid4())) as tx:
+        nobody = tx.actor.user_id
+        assert nobody is not None
+        assert await tx.users.renew_hash(nobody, old_hash="$third", new_hash="$fourth") is False
     found = await credentials_of(async_database, user)
     assert (found.password_hash, found.is_active) == ("$third", False)
     assert "$third" not in repr(found)
 
 
-async def test_a_change_of_password_during_a_login_leaves_no_session(async_database: AsyncDatabase) -> None:
+async def test_a_change_of_password_during_a_login_leaves_no_session(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Whichever comes first: nothing that the old password opened is alive afterwards."""
     for _ in range(3):
-        user = await new_user(async_database)
+        user = new_user()
 
         async def login(email: str = user.email) -> object:
             return await attempt(async_database, email)
 
         async def change(owner: User = user) -> object:
-            async with async_database.begin(AUTH) as tx:
+            async with async_database.begin(acting(owner.id)) as tx:
                 return await tx.users.set_password_hash(owner.id, "$changed")
 
         both: list[Callable[[], Awaitable[object]]] = [login, change]
         results = await run_concurrently(both)
         assert isinstance(results[0], OpenedSession | SignInFailed), results
         assert isinstance(results[1], User), results
-        async with async_database.begin(AUTH) as tx:
+        async with async_database.begin(acting(user.id)) as tx:
             assert (await tx.sessions.list_active(user.id)).items == []
 
 
-async def test_no_connection_is_held_while_the_password_is_checked(devmentor_url: str) -> None:
+async def test_no_connection_is_held_while_the_password_is_checked(
+    database_url: str, new_user: NewUser
+) -> None:
     """One connection serves many logins, and others get it meanwhile."""
     async with AsyncDatabase.from_url(
-        devmentor_url, pool_min=0, pool_max=1, pool_timeout_seconds=60
+        database_url, pool_min=0, pool_max=1, pool_timeout_seconds=60
     ) as database:
-        user = await new_user(database)
+        user = new_user()
         finished: list[str] = []
 
         async def login() -> None:
@@ -231,7 +256,7 @@ async def test_no_connection_is_held_while_the_password_is_checked(devmentor_url
             finished.append("login")
 
         async def read() -> None:
-            async with database.begin(AUTH) as tx:
+            async with database.begin(acting(user.id)) as tx:
                 await tx.users.get(user.id)
             finished.append("read")
 
@@ -240,9 +265,11 @@ async def test_no_connection_is_held_while_the_password_is_checked(devmentor_url
     assert finished[0] == "read"
 
 
-async def test_time_does_not_tell_whether_an_account_exists(async_database: AsyncDatabase) -> None:
+async def test_time_does_not_tell_whether_an_account_exists(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
     """Processor time of this process, the fastest of some: nobody, ours, and one of the older system's."""
-    ours, older = await new_user(async_database), await new_user(async_database, old_hash())
+    ours, older = new_user(), new_user(old_hash())
     taken: dict[str, list[float]] = {ours.email: [], older.email: [], f"{uuid4().hex}@example.com": []}
     for _ in range(4):
         for email, times in taken.items():

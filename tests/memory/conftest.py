@@ -16,12 +16,6 @@ from devmentor_models.testing.factories.auth import UserFactory
 from devmentor_models.testing.factories.projects import ProjectFactory
 
 
-@pytest.fixture(scope="session")
-def database_url(services_url: str) -> str:
-    """Connect with the rights of the services: row security holds."""
-    return services_url
-
-
 @dataclass(frozen=True)
 class Tenant:
     """A user with a project."""

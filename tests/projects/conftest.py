@@ -13,12 +13,6 @@ from sqlalchemy.orm import Session
 from devmentor_models.testing.factories.auth import UserFactory
 
 
-@pytest.fixture(scope="session")
-def database_url(services_url: str) -> str:
-    """Connect with the rights of the services: row security holds."""
-    return services_url
-
-
 def _new_user(engine: Engine) -> UUID:
     with Session(engine) as session:
         user_id = UserFactory.insert(session).id

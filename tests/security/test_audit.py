@@ -27,6 +27,7 @@ from devmentor_models.testing.factories.auth import TeamFactory, UserFactory
 from devmentor_models.testing.factories.base import ModelFactory
 from devmentor_models.testing.factories.projects import EpicFactory, ProjectFactory, TaskFactory
 from tests.support.every_model import every_factory
+from tests.support.users import NewUser
 
 AUDITED = {table.fullname: (table, security) for table, security in audited_tables()}
 WITH_SECRETS = [name for name, found in AUDITED.items() if redacted_columns(*found)]
@@ -125,10 +126,9 @@ def _binary(table: Table, column: str) -> bool:
     return table.c[column].type.compile().upper() in {"BYTEA", "BLOB"}
 
 
-def test_the_context_is_recorded(devmentor_engine: Engine, database: Database) -> None:
+def test_the_context_is_recorded(devmentor_engine: Engine, database: Database, new_user: NewUser) -> None:
     """Who, for whom, in which request, from where."""
-    with database.begin(Actor.service("auth")) as tx:
-        owner = UserFactory.insert(tx.session).id
+    owner = new_user().id
     actor = Actor.service(
         "auth", on_behalf_of=owner, request_id="r-1", ip_address="192.0.2.1", user_agent="app"
     )

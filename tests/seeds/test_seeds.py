@@ -24,6 +24,7 @@ from devmentor_models.seeds import base, demo
 from devmentor_models.seeds.ledger import SEEDS
 from devmentor_models.seeds.values import TemplateSeed
 from devmentor_models.settings import conninfo
+from devmentor_models.testing.databases import DatabaseServer
 
 
 @pytest.fixture
@@ -282,6 +283,18 @@ def test_the_ledger_is_as_the_revision_made_it(devmentor_engine: Engine) -> None
         options = {"include_schemas": True, "compare_server_default": True, "include_name": is_it}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, SEEDS.metadata) == []
+
+
+def test_services_rights_are_enough(devmentor_database_url: str, devmentor_server: DatabaseServer) -> None:
+    """Of those whose data it is; twice, since the second run looks for what the first one made."""
+    roles = [f"devmentor_{name}" for name in ("projects", "ai", "auth", "learning")]
+    with devmentor_server.login(devmentor_database_url, *roles) as url:
+        with Database.from_url(url, pool_min=0) as seeding:
+            assert seeds.apply(seeding, demo=True).created["user"] == 2
+            assert not seeds.apply(seeding, demo=True).changed
+    with devmentor_server.login(devmentor_database_url, *roles[:2]) as url:
+        with Database.from_url(url, pool_min=0) as seeding:
+            assert not seeds.apply(seeding).changed
 
 
 def test_the_chosen_default_model_stays(database: Database) -> None:

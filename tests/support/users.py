@@ -8,7 +8,12 @@ from typing import TypeVar
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
+from devmentor_models.auth.models import User
+
 T = TypeVar("T")
+
+#: Commits a user; takes the values of `UserFactory`.
+NewUser = Callable[..., User]
 
 
 def committed(url: str, make: Callable[[Session], T]) -> T:

@@ -7,16 +7,22 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from devmentor_models import Database, migrate
 from devmentor_models.errors import SchemaBehind
+from devmentor_models.security.declarations import Service
 from devmentor_models.testing import flows
+from devmentor_models.testing.databases import DatabaseServer
+from tests.support.logins import ask
 from tests.support.revisions import Revisions
 
 ROOT = Path(__file__).parents[2]
+#: Whose rights the seeds need.
+SEEDING = ("projects", "ai", "auth")
 FLOWS = ["sessions", "projects", "credits", "memory", "isolation", "erasure"]
 
 
@@ -39,6 +45,14 @@ def revisions(tmp_path: Path) -> Iterator[Revisions]:
         yield Revisions(tmp_path, patch)
 
 
+@pytest.fixture
+def service_url(devmentor_server: DatabaseServer, devmentor_database_url: str) -> Iterator[str]:
+    """Yield the URL of the test's database for a login with the rights of all services."""
+    roles = [service.role for service in Service]
+    with devmentor_server.login(devmentor_database_url, *roles) as url:
+        yield url
+
+
 def run_released(site: Path, url: str) -> subprocess.CompletedProcess[str]:
     """Run the flows of the released wheel, outside of the checkout."""
     environment = os.environ | {"DEVMENTOR_DATABASE_URL": url, "PYTHONPATH": str(site)}
@@ -52,14 +66,22 @@ def run_released(site: Path, url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_flows_pass_and_clean_up(devmentor_database_url: str) -> None:
-    """Every flow is named when it is done, and no account stays."""
-    with Database.from_url(devmentor_database_url, pool_min=0) as database:
-        head, *done = flows.run(database)
+def test_the_flows_pass_and_clean_up(devmentor_database_url: str, devmentor_server: DatabaseServer) -> None:
+    """Every flow is named when it is done, and no account stays; each service has its own rights."""
+    url = devmentor_database_url
+    services = {service.value: [service.role] for service in Service}
+    with ExitStack() as stack:
+        databases: dict[str, Database] = {}
+        for name, roles in {
+            **services,
+            "seeds": [role for each in SEEDING for role in services[each]],
+        }.items():
+            login = stack.enter_context(devmentor_server.login(url, *roles))
+            databases[name] = stack.enter_context(Database.from_url(login, pool_min=0))
+        head, *done = flows.run(databases.__getitem__)
         assert head == f"schema: The database is at {migrate.head()} (head)."
         assert done == FLOWS
-        with database.begin(flows.AUTH) as tx:
-            assert not tx.users.list(is_active=True).items
+    assert ask(url, "SELECT count(*) FROM auth.users") == [(0,)]
 
 
 def test_a_schema_that_does_not_fit_is_refused_first(
@@ -75,7 +97,7 @@ def test_a_schema_that_does_not_fit_is_refused_first(
 
 
 def test_a_release_works_after_an_expand_step(
-    released: Path, devmentor_database_url: str, revisions: Revisions
+    released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:
     """Columns and tables that it does not know do not disturb it."""
     revisions.add(
@@ -85,7 +107,7 @@ def test_a_release_works_after_an_expand_step(
         " schema='auth')",
     )
     migrate.upgrade(devmentor_database_url)
-    done = run_released(released, devmentor_database_url)
+    done = run_released(released, service_url)
     assert (done.returncode, done.stderr) == (0, "")
     head, *names = done.stdout.splitlines()
     assert head.startswith("schema: The database is at f1, ahead of this installation's ")
@@ -93,23 +115,23 @@ def test_a_release_works_after_an_expand_step(
 
 
 def test_a_release_refuses_to_work_after_a_contract_step(
-    released: Path, devmentor_database_url: str, revisions: Revisions
+    released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:
     """It says so before it writes anything."""
     revisions.add("f1")
     revisions.add("f2", "op.drop_column('users', 'last_login_at', schema='auth')", compatible_from="f1")
     migrate.upgrade(devmentor_database_url)
-    done = run_released(released, devmentor_database_url)
+    done = run_released(released, service_url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("SchemaIncompatible: The database is at f2, ahead of ")
 
 
 def test_a_contract_step_that_forgot_to_say_so_is_found(
-    released: Path, devmentor_database_url: str, revisions: Revisions
+    released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:
     """That is what the flows are for: the declared window is checked, not believed."""
     revisions.add("f1", "op.drop_column('users', 'last_login_at', schema='auth')")
     migrate.upgrade(devmentor_database_url)
-    done = run_released(released, devmentor_database_url)
+    done = run_released(released, service_url)
     assert done.returncode == 1
     assert "last_login_at" in done.stderr

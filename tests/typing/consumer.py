@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase, AsyncTransaction, Database, Page, Transaction, bind_actor
 from devmentor_models.auth.models import User
-from devmentor_models.auth.repositories import UserRepository
+from devmentor_models.auth.repositories import Credentials, UserRepository
 from devmentor_models.auth.repositories_async import AsyncUserRepository
 from devmentor_models.projects.models import Project
 
@@ -25,7 +25,7 @@ def script(user_id: UUID) -> None:
             assert_type(tx, Transaction)
             project = tx.projects.create(name="My First Project")
             assert_type(project, Project)
-            assert_type(tx.users.find_by_email("ada@example.com"), User | None)
+            assert_type(tx.users.find_credentials("ada@example.com"), Credentials | None)
             assert_type(tx.projects.list(), Page[Project])
 
         def count(tx: Transaction) -> int:
