@@ -94,12 +94,12 @@ $fn$
 
 _REGISTER = f"""
 CREATE FUNCTION auth.register(
-    p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb
+    p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb
 ) RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
 BEGIN
     {_only_for_nobody("auth.register")}
-    INSERT INTO auth.users (id, email, username, password_hash, role, metadata)
-    VALUES (p_id, p_email, p_username, p_password_hash, p_role, p_metadata);
+    INSERT INTO auth.users (id, email, username, password_hash, metadata)
+    VALUES (p_id, p_email, p_username, p_password_hash, p_metadata);
     PERFORM devmentor.adopt(p_id);
 END
 $fn$
@@ -158,6 +158,25 @@ BEGIN
          WHERE (p_role IS NULL OR u.role = p_role) AND (p_is_active IS NULL OR u.is_active = p_is_active)
            AND (p_before IS NULL OR u.id < p_before)
          ORDER BY u.id DESC LIMIT p_limit;
+END
+$fn$
+"""
+
+_CHANGE_ROLE = f"""
+CREATE FUNCTION auth.change_role(p_user_id uuid, p_role auth.user_role) RETURNS auth.user_role
+LANGUAGE plpgsql {DEFINER} AS $fn$
+DECLARE
+    before auth.user_role;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM auth.users a
+         WHERE a.id = devmentor.user_id() AND a.is_active AND a.role = 'superadmin'
+    ) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'auth.change_role is for active superadmins';
+    END IF;
+    SELECT u.role INTO before FROM auth.users u WHERE u.id = p_user_id FOR NO KEY UPDATE;
+    UPDATE auth.users SET role = p_role WHERE id = p_user_id AND role <> p_role;
+    RETURN before;
 END
 $fn$
 """
@@ -229,7 +248,7 @@ def declare_auth_functions() -> None:
         ),
         (
             _REGISTER,
-            "uuid, text, text, text, auth.user_role, jsonb",
+            "uuid, text, text, text, jsonb",
             _AUTH,
             "Makes an account; the transaction acts for that user from now on",
         ),
@@ -239,6 +258,12 @@ def declare_auth_functions() -> None:
             "auth.user_role, boolean, uuid, integer",
             _AUTH,
             "Accounts without secrets, for administrators, the newest first",
+        ),
+        (
+            _CHANGE_ROLE,
+            "uuid, auth.user_role",
+            _AUTH,
+            "Gives an account another role, for superadmins; returns the one before",
         ),
         (_USERNAMES, "uuid[]", names, "Public names of users"),
         (_FIND_USER_ID, "text", names, "Who has a public name"),

@@ -39,9 +39,9 @@ SCHEMA = "auth"
 
 # Tasks assigned to the members of a team are a query of the projects service (F8).
 _TEAM_GRANTS = (Grant(Service.AUTH), Grant(Service.PROJECTS, ("SELECT",)))
-# Accounts are made, and addresses written, by functions only (`auth.functions`): what may write an address
-# learns by a unique violation whose it is.
-_PROFILE = "UPDATE (username, password_hash, role, is_active, last_login_at, full_name, metadata)"
+# Accounts are made, addresses and roles written, by functions only (`auth.functions`): what may write an
+# address learns by a unique violation whose it is, and what may write a role is an administrator soon.
+_PROFILE = "UPDATE (username, password_hash, is_active, last_login_at, full_name, metadata)"
 
 
 class User(KeyedByUser, MutableRecord):

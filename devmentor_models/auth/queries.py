@@ -117,10 +117,7 @@ CREDENTIALS_BY_EMAIL = select(
 #: Makes the account; from then on the transaction acts for its user.
 REGISTER = select(
     func.auth.register(
-        *(
-            parameter(USERS.c[name])
-            for name in ("id", "email", "username", "password_hash", "role", "metadata")
-        )
+        *(parameter(USERS.c[name]) for name in ("id", "email", "username", "password_hash", "metadata"))
     )
 )
 
@@ -158,6 +155,11 @@ ACCOUNTS = select(*(literal_column(name, USERS.c[name].type) for name in ACCOUNT
         parameter(USERS.c.id, "before"),
         bindparam("p_limit", type_=Integer()),
     )
+)
+
+#: The role that the account had, NULL where there is none.
+CHANGE_ROLE = select(
+    func.auth.change_role(parameter(USERS.c.id, "user_id"), parameter(USERS.c.role), type_=USERS.c.role.type)
 )
 
 #: Rows of others that name the acting user, each with its place.

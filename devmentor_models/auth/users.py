@@ -24,6 +24,7 @@ from devmentor_models.auth.personal_data import PersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens import VERIFICATION_LIFETIME, EmailVerificationRepository
 from devmentor_models.auth.values import Account, Credentials, IssuedToken, Registration
+from devmentor_models.errors import NotFound
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
@@ -106,7 +107,6 @@ class UserRepository(AuthRepository):
         username: str,
         password_hash: str,
         full_name: str | None = None,
-        role: UserRole = UserRole.USER,
         extra: Mapping[str, Any] | None = None,
         project_name: str = "My First Project",
         project_slug: str = "my-first-project",
@@ -123,7 +123,6 @@ class UserRepository(AuthRepository):
             username: Public name, unique likewise; at most 50 characters.
             password_hash: Hash of the password.
             full_name: Real name; stored encrypted.
-            role: What the user may do.
             extra: Additional data, as JSON.
             project_name: Name of the first project.
             project_slug: Its name in URLs.
@@ -143,7 +142,6 @@ class UserRepository(AuthRepository):
             username=username,
             password_hash=check_password_hash(password_hash),
             full_name=full_name,
-            role=member("role", UserRole, role),
             extra=dict(extra or {}),
         )
         account = parameters(
@@ -151,7 +149,6 @@ class UserRepository(AuthRepository):
             email=draft.email,
             username=draft.username,
             password_hash=draft.password_hash,
-            role=draft.role,
             metadata=draft.extra,
         )
         project: dict[str, Any] = {
@@ -258,21 +255,25 @@ class UserRepository(AuthRepository):
             self._log(AuditEvent.REACTIVATED, user_id)
         return user
 
-    def change_role(self, user_id: UUID, role: UserRole) -> User:
-        """Give a user another role; the log says which one it was.
+    def change_role(self, user_id: UUID, role: UserRole) -> bool:
+        """Give a user another role, as a superadmin; return whether it was another one, which the log says.
+
+        Nobody is registered as one: whoever may migrate makes the first, in psql as ``devmentor_owner``
+        (``UPDATE auth.users SET role = 'superadmin' WHERE …``).
 
         Raises:
-            NotFound: No such user is visible.
+            PermissionDenied: The acting user is no active superadmin.
+            NotFound: There is no such user.
             InvalidValue: There is no such role.
         """
         new = member("role", UserRole, role)
-        user = self._locked(user_id)
-        if user.role is not new:
-            details = {"from": user.role, "to": new}
-            user.role = new
-            self._flush()
-            self._log(AuditEvent.ROLE_CHANGED, user_id, details=details)
-        return user
+        changed = self._execute(queries.CHANGE_ROLE, parameters(user_id=user_id, role=new))
+        before: UserRole | None = changed.scalar_one()
+        if before is None:
+            raise NotFound("user", user_id)
+        if before is not new:
+            self._log(AuditEvent.ROLE_CHANGED, user_id, details={"from": before, "to": new})
+        return before is not new
 
     def set_password_hash(self, user_id: UUID, password_hash: str) -> User:
         """Change the password, and end every session of the user.

@@ -23,6 +23,7 @@ from devmentor_models.auth.personal_data_async import AsyncPersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens_async import VERIFICATION_LIFETIME, AsyncEmailVerificationRepository
 from devmentor_models.auth.values import Account, Credentials, IssuedToken, Registration
+from devmentor_models.errors import NotFound
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.ids import uuid7
@@ -105,7 +106,6 @@ class AsyncUserRepository(AsyncAuthRepository):
         username: str,
         password_hash: str,
         full_name: str | None = None,
-        role: UserRole = UserRole.USER,
         extra: Mapping[str, Any] | None = None,
         project_name: str = "My First Project",
         project_slug: str = "my-first-project",
@@ -122,7 +122,6 @@ class AsyncUserRepository(AsyncAuthRepository):
             username: Public name, unique likewise; at most 50 characters.
             password_hash: Hash of the password.
             full_name: Real name; stored encrypted.
-            role: What the user may do.
             extra: Additional data, as JSON.
             project_name: Name of the first project.
             project_slug: Its name in URLs.
@@ -142,7 +141,6 @@ class AsyncUserRepository(AsyncAuthRepository):
             username=username,
             password_hash=check_password_hash(password_hash),
             full_name=full_name,
-            role=member("role", UserRole, role),
             extra=dict(extra or {}),
         )
         account = parameters(
@@ -150,7 +148,6 @@ class AsyncUserRepository(AsyncAuthRepository):
             email=draft.email,
             username=draft.username,
             password_hash=draft.password_hash,
-            role=draft.role,
             metadata=draft.extra,
         )
         project: dict[str, Any] = {
@@ -258,21 +255,25 @@ class AsyncUserRepository(AsyncAuthRepository):
             await self._log(AuditEvent.REACTIVATED, user_id)
         return user
 
-    async def change_role(self, user_id: UUID, role: UserRole) -> User:
-        """Give a user another role; the log says which one it was.
+    async def change_role(self, user_id: UUID, role: UserRole) -> bool:
+        """Give a user another role, as a superadmin; return whether it was another one, which the log says.
+
+        Nobody is registered as one: whoever may migrate makes the first, in psql as ``devmentor_owner``
+        (``UPDATE auth.users SET role = 'superadmin' WHERE …``).
 
         Raises:
-            NotFound: No such user is visible.
+            PermissionDenied: The acting user is no active superadmin.
+            NotFound: There is no such user.
             InvalidValue: There is no such role.
         """
         new = member("role", UserRole, role)
-        user = await self._locked(user_id)
-        if user.role is not new:
-            details = {"from": user.role, "to": new}
-            user.role = new
-            await self._flush()
-            await self._log(AuditEvent.ROLE_CHANGED, user_id, details=details)
-        return user
+        changed = await self._execute(queries.CHANGE_ROLE, parameters(user_id=user_id, role=new))
+        before: UserRole | None = changed.scalar_one()
+        if before is None:
+            raise NotFound("user", user_id)
+        if before is not new:
+            await self._log(AuditEvent.ROLE_CHANGED, user_id, details={"from": before, "to": new})
+        return before is not new
 
     async def set_password_hash(self, user_id: UUID, password_hash: str) -> User:
         """Change the password, and end every session of the user.

@@ -27,7 +27,7 @@ ORACLES = {
     "update": "UPDATE auth.users SET email = :email WHERE id = :me",
     "merge": "MERGE INTO auth.users u USING (SELECT CAST(:email AS text) AS e) s ON u.id = :me"
     " WHEN MATCHED THEN UPDATE SET email = s.e",
-    "register": "SELECT auth.register(gen_random_uuid(), :email, :name, 'x', 'user', '{}')",
+    "register": "SELECT auth.register(gen_random_uuid(), :email, :name, 'x', '{}')",
     "credentials": "SELECT auth.credentials(:email)",
     "failure": "SELECT auth.record_login_failure(:email, '{}', NULL, NULL, NULL)",
     "confirm": "SELECT auth.confirm_email(sha256(convert_to(:email, 'UTF8')))",
@@ -106,7 +106,7 @@ def test_a_service_alone_sees_nobody(auth: Database, new_user: NewUser) -> None:
     calls = (
         "SELECT auth.credentials('a@example.com')",
         "SELECT auth.identify('session', sha256('x'))",
-        "SELECT auth.register(gen_random_uuid(), 'a@example.com', 'a', 'x', 'user', '{}')",
+        "SELECT auth.register(gen_random_uuid(), 'a@example.com', 'a', 'x', '{}')",
         "SELECT auth.confirm_email(sha256('x'))",
         "SELECT auth.accounts(NULL, NULL, NULL, 10)",
     )

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database, Transaction, bind_actor
@@ -31,6 +31,7 @@ from devmentor_models.errors import (
 )
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.encryption import KEYS_VARIABLE
+from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency import run_concurrently
 from tests.support.users import NewUser
@@ -172,7 +173,6 @@ def test_concurrent_registrations_of_one_address_make_one_user(database: Databas
         ("password_hash", ""),
         ("full_name", "x" * 201),
         ("extra", {"rate": float("nan")}),
-        ("role", "root"),
         ("project_name", "x\x00"),
         ("project_slug", "x" * 101),
         ("verification_lifetime", timedelta(0)),
@@ -262,7 +262,6 @@ def calls_about(tx: Transaction, user_id: UUID) -> list[Callable[[], object]]:
         lambda: users.get(user_id),
         lambda: users.deactivate(user_id),
         lambda: users.reactivate(user_id),
-        lambda: users.change_role(user_id, UserRole.ADMIN),
         lambda: users.set_password_hash(user_id, "x"),
         lambda: users.change_email(user_id, "a@example.com"),
         lambda: users.update_profile(user_id, full_name="x"),
@@ -304,14 +303,31 @@ def test_deactivation_ends_sessions_until_reactivation(database: Database, new_u
 
 def test_a_change_of_role_is_logged_with_both_roles(database: Database, new_user: NewUser) -> None:
     """The same role again is no change."""
-    user = new_user()
-    with database.begin(acting(user.id)) as tx:
-        assert (tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
-        tx.users.change_role(user.id, UserRole.ADMIN)
+    user, chief = new_user(), new_user(role=UserRole.SUPERADMIN)
+    with database.begin(Actor.user(chief.id)) as tx:
+        assert tx.users.change_role(user.id, UserRole.ADMIN) is True
+        assert tx.users.change_role(user.id, UserRole.ADMIN) is False
         with pytest.raises(InvalidValue, match="role"):
             tx.users.change_role(user.id, "root")  # type: ignore[arg-type] # the mistake under test
+        with pytest.raises(NotFound):
+            tx.users.change_role(uuid7(), UserRole.ADMIN)
+    with database.begin(acting(user.id)) as tx:
+        assert (tx.users.get(user.id)).role is UserRole.ADMIN
         (line,) = (tx.audit_log.timeline(user.id, events=[AuditEvent.ROLE_CHANGED])).items
-    assert line.details == {"from": "user", "to": "admin"}
+    assert (line.actor_id, line.details) == (chief.id, {"from": "user", "to": "admin"})
+
+
+def test_nobody_makes_themself_an_administrator(database: Database, new_user: NewUser) -> None:
+    """Neither by the repository nor by SQL: that is a superadmin's, who is active."""
+    user = new_user()
+    barred = new_user(role=UserRole.SUPERADMIN, is_active=False)
+    for actor in (acting(user.id), Actor.user(new_user(role=UserRole.ADMIN).id), Actor.user(barred.id), AUTH):
+        with pytest.raises(PermissionDenied):
+            with database.begin(actor) as tx:
+                tx.users.change_role(user.id, UserRole.SUPERADMIN)
+    with pytest.raises(PermissionDenied):
+        with database.begin(acting(user.id)) as tx:
+            tx.session.execute(text("UPDATE auth.users SET role = 'superadmin'"))
 
 
 def test_a_new_password_ends_every_session(database: Database, new_user: NewUser) -> None:
@@ -392,9 +408,8 @@ def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -> None
     """The newest first, page by page."""
     with Database.from_url(devmentor_database_url, pool_min=0) as database:
         with database.begin(AUTH) as tx:
-            made = [UserFactory.insert(tx.session) for _ in range(5)]
-        with database.begin(acting(made[1].id)) as tx:
-            tx.users.change_role(made[1].id, UserRole.ADMIN)
+            roles = [UserRole.USER, UserRole.ADMIN, *[UserRole.USER] * 3]
+            made = [UserFactory.insert(tx.session, role=role) for role in roles]
         with database.begin(acting(made[2].id)) as tx:
             tx.users.deactivate(made[2].id)
         with database.begin(acting(made[1].id)) as tx:
@@ -445,7 +460,7 @@ def test_a_lost_write_is_noticed(database: Database, new_user: NewUser) -> None:
         with database.begin(acting(user.id)) as mine:
             stale = mine.users.get(user.id)
             with database.begin(acting(user.id)) as theirs:
-                theirs.users.change_role(user.id, UserRole.ADMIN)
+                theirs.users.update_profile(user.id, username=f"x{user.id.hex}")
             stale.extra = {"lost": True}
             mine.session.flush()
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from devmentor_models import Actor, AsyncDatabase, AsyncTransaction, bind_actor
@@ -30,6 +30,7 @@ from devmentor_models.errors import (
 )
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.encryption import KEYS_VARIABLE
+from devmentor_models.kit.ids import uuid7
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.concurrency_async import run_concurrently
 from tests.support.users import NewUser
@@ -173,7 +174,6 @@ async def test_concurrent_registrations_of_one_address_make_one_user(async_datab
         ("password_hash", ""),
         ("full_name", "x" * 201),
         ("extra", {"rate": float("nan")}),
-        ("role", "root"),
         ("project_name", "x\x00"),
         ("project_slug", "x" * 101),
         ("verification_lifetime", timedelta(0)),
@@ -265,7 +265,6 @@ def calls_about(tx: AsyncTransaction, user_id: UUID) -> list[Callable[[], Awaita
         lambda: users.get(user_id),
         lambda: users.deactivate(user_id),
         lambda: users.reactivate(user_id),
-        lambda: users.change_role(user_id, UserRole.ADMIN),
         lambda: users.set_password_hash(user_id, "x"),
         lambda: users.change_email(user_id, "a@example.com"),
         lambda: users.update_profile(user_id, full_name="x"),
@@ -311,14 +310,33 @@ async def test_a_change_of_role_is_logged_with_both_roles(
     async_database: AsyncDatabase, new_user: NewUser
 ) -> None:
     """The same role again is no change."""
-    user = new_user()
-    async with async_database.begin(acting(user.id)) as tx:
-        assert (await tx.users.change_role(user.id, UserRole.ADMIN)).role is UserRole.ADMIN
-        await tx.users.change_role(user.id, UserRole.ADMIN)
+    user, chief = new_user(), new_user(role=UserRole.SUPERADMIN)
+    async with async_database.begin(Actor.user(chief.id)) as tx:
+        assert await tx.users.change_role(user.id, UserRole.ADMIN) is True
+        assert await tx.users.change_role(user.id, UserRole.ADMIN) is False
         with pytest.raises(InvalidValue, match="role"):
             await tx.users.change_role(user.id, "root")  # type: ignore[arg-type] # the mistake under test
+        with pytest.raises(NotFound):
+            await tx.users.change_role(uuid7(), UserRole.ADMIN)
+    async with async_database.begin(acting(user.id)) as tx:
+        assert (await tx.users.get(user.id)).role is UserRole.ADMIN
         (line,) = (await tx.audit_log.timeline(user.id, events=[AuditEvent.ROLE_CHANGED])).items
-    assert line.details == {"from": "user", "to": "admin"}
+    assert (line.actor_id, line.details) == (chief.id, {"from": "user", "to": "admin"})
+
+
+async def test_nobody_makes_themself_an_administrator(
+    async_database: AsyncDatabase, new_user: NewUser
+) -> None:
+    """Neither by the repository nor by SQL: that is a superadmin's, who is active."""
+    user = new_user()
+    barred = new_user(role=UserRole.SUPERADMIN, is_active=False)
+    for actor in (acting(user.id), Actor.user(new_user(role=UserRole.ADMIN).id), Actor.user(barred.id), AUTH):
+        with pytest.raises(PermissionDenied):
+            async with async_database.begin(actor) as tx:
+                await tx.users.change_role(user.id, UserRole.SUPERADMIN)
+    with pytest.raises(PermissionDenied):
+        async with async_database.begin(acting(user.id)) as tx:
+            await tx.session.execute(text("UPDATE auth.users SET role = 'superadmin'"))
 
 
 async def test_a_new_password_ends_every_session(async_database: AsyncDatabase, new_user: NewUser) -> None:
@@ -401,9 +419,8 @@ async def test_users_are_listed_by_role_and_state(devmentor_database_url: str) -
     """The newest first, page by page."""
     async with AsyncDatabase.from_url(devmentor_database_url, pool_min=0) as database:
         async with database.begin(AUTH) as tx:
-            made = [await tx.session.run_sync(UserFactory.insert) for _ in range(5)]
-        async with database.begin(acting(made[1].id)) as tx:
-            await tx.users.change_role(made[1].id, UserRole.ADMIN)
+            roles = [UserRole.USER, UserRole.ADMIN, *[UserRole.USER] * 3]
+            made = [await tx.session.run_sync(UserFactory.insert, role=role) for role in roles]
         async with database.begin(acting(made[2].id)) as tx:
             await tx.users.deactivate(made[2].id)
         async with database.begin(acting(made[1].id)) as tx:
@@ -454,7 +471,7 @@ async def test_a_lost_write_is_noticed(async_database: AsyncDatabase, new_user: 
         async with async_database.begin(acting(user.id)) as mine:
             stale = await mine.users.get(user.id)
             async with async_database.begin(acting(user.id)) as theirs:
-                await theirs.users.change_role(user.id, UserRole.ADMIN)
+                await theirs.users.update_profile(user.id, username=f"x{user.id.hex}")
             stale.extra = {"lost": True}
             await mine.session.flush()
 
