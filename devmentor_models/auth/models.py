@@ -65,6 +65,7 @@ class User(KeyedByUser, MutableRecord):
         definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
         redacted=("password_hash", "full_name"),
+        secret=("password_hash",),
     )
     __key_owner__: ClassVar = "id"
 
@@ -130,6 +131,7 @@ class UserKey(MutableRecord):
         grants=(Grant(Service.AUTH), Grant(Service.AI, ("SELECT", "INSERT"))),
         definer=("SELECT", "INSERT", "UPDATE"),
         redacted=("wrapped_key",),
+        secret=("wrapped_key",),
     )
 
     user_id: Mapped[UUID] = mapped_column(

@@ -125,15 +125,15 @@ def _is_withheld(table: Table, column: Column[Any]) -> bool:
     return (
         isinstance(column.type, Sha256)
         or column.computed is not None
-        or column.name in _redacted_columns(table)
+        or column.name in _secret_columns(table)
     )
 
 
-def _redacted_columns(table: Table) -> tuple[str, ...]:
+def _secret_columns(table: Table) -> tuple[str, ...]:
     for mapper in Base.registry.mappers:
         if mapper.local_table is table:
             security = mapper.class_.__security__
-            return tuple(security.redacted)
+            return tuple(security.secret)
     return ()
 
 

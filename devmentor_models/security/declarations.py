@@ -110,6 +110,7 @@ class Security:
         audited: Every insert, update and delete is recorded in ``auth.audit_log``.
         append_only: Nobody updates or deletes rows.
         redacted: Columns whose values the audit trail never shows, and that reports cannot read.
+        secret: Those of them that are not given out to the person either whom they are about.
     """
 
     policy: Policy
@@ -119,6 +120,7 @@ class Security:
     audited: bool = False
     append_only: bool = False
     redacted: tuple[str, ...] = field(default=())
+    secret: tuple[str, ...] = field(default=())
 
 
 #: To purge rows: they are locked before they are deleted, which PostgreSQL counts as an update.
