@@ -149,6 +149,9 @@ def _granted(key: Key, state: dict[str, Any], privileges: Any, needs: frozenset[
         target = f"TABLE {target.removeprefix(word)}" if target.startswith(word) else target
     target = f"TYPE {target.removeprefix('DOMAIN ')}" if target.startswith("DOMAIN ") else target
     for grantee in {**given, **withheld}:
+        if key.kind in COLUMNS:
+            # What is taken on a table is taken on its columns, too: that comes before what columns are given.
+            needs |= {Key("grant", key.schema, f"TABLE {key.table_sql}", grantee)}
         facts = {"privileges": given.get(grantee, {}), "of_itself": withheld.get(grantee)}
         yield Item(Key("grant", key.schema, target, grantee), facts, needs)
 

@@ -45,6 +45,16 @@ granted(
     [f"GRANT SELECT (name) ON app.t TO {READER}"],
     [f"GRANT SELECT (id, n), UPDATE (n) ON app.t TO {READER}"],
 )
+granted(
+    "on some columns instead of all",
+    [f"GRANT SELECT, UPDATE ON app.t TO {READER}"],
+    [f"GRANT SELECT, UPDATE (id, name) ON app.t TO {READER}"],
+)
+granted(
+    "on all columns instead of some",
+    [f"GRANT SELECT, UPDATE (id, name) ON app.t TO {READER}"],
+    [f"GRANT SELECT, UPDATE ON app.t TO {READER}"],
+)
 granted("to PUBLIC", [], ["GRANT SELECT ON app.t TO PUBLIC"])
 granted("on a schema", [], [f"GRANT USAGE ON SCHEMA app TO {READER}"])
 granted("on a sequence", [], [f"GRANT USAGE ON SEQUENCE app.s TO {READER}"], ["CREATE SEQUENCE app.s"])
