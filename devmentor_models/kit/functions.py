@@ -5,10 +5,21 @@ They live in the technical schema. A revision has a copy of its own: it must not
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Table
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, MutableRecord
-from devmentor_models.kit.objects import Extension, Schema, Statement, declare, function, statement, trigger
+from devmentor_models.kit.objects import (
+    Definer,
+    Extension,
+    Schema,
+    Statement,
+    declare,
+    function,
+    statement,
+    trigger,
+)
 from devmentor_models.security.roles import EXTENSIONS, ROLES
 
 # PostgreSQL 18 has uuidv7() itself. Before that: 48 bits of milliseconds in hexadecimal, the version, and
@@ -115,10 +126,13 @@ def declare_functions() -> None:
             comment="Time-ordered UUIDv7, on every supported server",
         ),
         function(_TOUCH, comment="Keeps updated_at and version of a mutable row"),
-        function(
-            _ENSURE_PARTITIONS,
-            arguments="integer",
-            comment="Creates missing monthly partitions, from this month on; returns the new ones",
+        replace(
+            function(
+                _ENSURE_PARTITIONS,
+                arguments="integer",
+                comment="Creates missing monthly partitions, from this month on; returns the new ones",
+            ),
+            definer=Definer("reads no rows of any table; makes empty partitions"),
         ),
         statement(
             f"REVOKE EXECUTE ON FUNCTION {TECHNICAL_SCHEMA}.ensure_partitions(integer) FROM PUBLIC",

@@ -42,6 +42,19 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Definer:
+    """What `devmentor-db prove-isolation` has to know of a SECURITY DEFINER function.
+
+    Attributes:
+        why: Why it shows nobody another tenant's rows although it runs with its owner's rights.
+        callers: The roles that may call it.
+    """
+
+    why: str
+    callers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """An object, by the statement that creates it.
 
@@ -50,12 +63,14 @@ class Statement:
         needs_tables: It is created after the tables; what their defaults or checks call comes before.
         target: How COMMENT ON names the object.
         comment: What it is for.
+        definer: Why it is safe, for a SECURITY DEFINER function.
     """
 
     sql: str
     needs_tables: bool = True
     target: str = ""
     comment: str | None = None
+    definer: Definer | None = None
 
 
 Declared = Extension | Role | Schema | Statement

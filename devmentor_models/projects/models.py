@@ -489,6 +489,7 @@ BEGIN
 END $$
 """,
         comment="Remembers where the object of a deleted file version lies, so that it can be deleted, too",
+        why="a trigger, which nobody can call: it writes down a key that the deleted row held",
     ),
     trigger(
         "remember_storage_key",

@@ -11,9 +11,12 @@ nothing unless the whole context was sealed for this very transaction, with a ke
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
-from devmentor_models.kit.objects import Statement, declare, function, statement
+from devmentor_models.kit.objects import Definer, Statement, declare, function, statement
 from devmentor_models.security.actor import SIGNED_SETTINGS
+from devmentor_models.security.roles import READONLY, SERVICE_ROLES
 
 #: The SQLSTATE of a context that is not signed where it must be.
 CONTEXT_REFUSED = "DMCTX"
@@ -162,6 +165,7 @@ $fn$
 
 def declare_context() -> None:
     """Declare the functions. Every role may call those that tell who acts; nobody those that say it."""
+    readers = (*(role.name for role in SERVICE_ROLES), READONLY.name)
     declare(
         Base.metadata,
         function(
@@ -169,28 +173,37 @@ def declare_context() -> None:
             " LANGUAGE sql STABLE PARALLEL SAFE RETURN false",
             comment="Whether only signed contexts count; devmentor-db context-key switches it",
         ),
-        function(
+        *definer_function(
             _SEALED,
             arguments="text",
             comment="A setting of the transaction, if the whole context has a valid signature",
+            to=readers,
+            why="reads the keys to compare digests, and returns a setting of the caller's own transaction",
         ),
         *_READERS,
-        function(
-            _ENTER, comment="Checks the context once and looks up what others share with the acting user"
+        *definer_function(
+            _ENTER,
+            comment="Checks the context once and looks up what others share with the acting user",
+            to=readers,
+            why="reads memberships of the acting user alone, into the settings of that transaction",
         ),
         *definer_function(
-            _SHARE, arguments="uuid", comment="Looks up what others share with a user, and seals the context"
+            _SHARE,
+            arguments="uuid",
+            comment="Looks up what others share with a user, and seals the context",
+            why="nobody may call it but enter() and adopt(), for the user who acts",
         ),
         *definer_function(
             _ADOPT,
             arguments="uuid",
             comment="Makes a service that acts for nobody act for a user who has proven to be one",
+            why="nobody may call it but functions that have checked a secret",
         ),
     )
 
 
 def definer_function(
-    sql: str, *, comment: str, arguments: str = "", to: tuple[str, ...] = ()
+    sql: str, *, comment: str, arguments: str = "", to: tuple[str, ...] = (), why: str = ""
 ) -> list[Statement]:
     """Declare a SECURITY DEFINER function that only certain roles may call.
 
@@ -199,8 +212,9 @@ def definer_function(
         comment: What it is for.
         arguments: Its argument types.
         to: The roles.
+        why: Why it shows nobody another tenant's rows; `devmentor-db prove-isolation` fails without.
     """
-    made = function(sql, comment=comment, arguments=arguments)
+    made = replace(function(sql, comment=comment, arguments=arguments), definer=Definer(why, to))
     revoked = statement(f"REVOKE EXECUTE ON {made.target} FROM PUBLIC", needs_tables=False)
     granted = [statement(f"GRANT EXECUTE ON {made.target} TO {role}", needs_tables=False) for role in to]
     return [made, revoked, *granted]
