@@ -57,5 +57,6 @@ def declare_erasure() -> None:
             arguments="uuid",
             comment="Takes a user who was just deleted out of the trails that outlive the user's rows",
             to=(Service.AUTH.role,),
+            why="refuses unless the user is deleted in the trail's own words, and returns nothing",
         ),
     )

@@ -184,18 +184,27 @@ _EVENTS = {
 }
 
 
+_WHY = "a trigger, which nobody can call: it adds a line about the changed rows to their owner's history"
+
+
 def declare_history() -> None:
     """Declare the functions and the triggers that feed ``projects.activity``."""
     declare(
         Base.metadata,
         *definer_function(
-            _RECORD_CREATED, comment="Writes what a statement created to the history of projects"
+            _RECORD_CREATED,
+            comment="Writes what a statement created to the history of projects",
+            why=_WHY,
         ),
         *definer_function(
-            _RECORD_UPDATED, comment="Writes what a statement changed to the history of projects"
+            _RECORD_UPDATED,
+            comment="Writes what a statement changed to the history of projects",
+            why=_WHY,
         ),
         *definer_function(
-            _RECORD_DELETED, comment="Writes what a statement deleted to the history of projects"
+            _RECORD_DELETED,
+            comment="Writes what a statement deleted to the history of projects",
+            why=_WHY,
         ),
     )
     for event, (what, referencing, tables) in _EVENTS.items():

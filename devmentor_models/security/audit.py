@@ -128,7 +128,11 @@ def declare_audit() -> None:
     declare(
         Base.metadata,
         function(_ADDRESS, arguments="text", comment="An address, or NULL where the text is none"),
-        *definer_function(_RECORD_CHANGE, comment="Writes what a statement changed to the audit trail"),
+        *definer_function(
+            _RECORD_CHANGE,
+            comment="Writes what a statement changed to the audit trail",
+            why="a trigger, which nobody can call: it adds a line about the changed rows to their owner's trail",
+        ),
     )
     for table, security in audited_tables():
         declare(Base.metadata, *_triggers(table, security))
