@@ -12,6 +12,7 @@ from devmentor_models.cli.bootstrap import bootstrap
 from devmentor_models.cli.context_key import context_key
 from devmentor_models.cli.docs import docs
 from devmentor_models.cli.plan import plan
+from devmentor_models.cli.prove import prove_isolation
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.rotate_keys import rotate_keys
 from devmentor_models.cli.sql import sql
@@ -253,4 +254,5 @@ app.command("context-key")(context_key)
 app.command()(docs)
 app.command()(sql)
 app.command()(plan)
+app.command("prove-isolation")(prove_isolation)
 app.command("rotate-keys")(rotate_keys)

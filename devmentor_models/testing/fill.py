@@ -40,10 +40,19 @@ def fill(url: str, rows: int = 3) -> set[str]:
                         factory.insert(session)
             except (SQLAlchemyError, DevMentorError):
                 continue
-            tables.add(factory._meta.model.__table__.fullname)  # noqa: SLF001 - factory-boy's way to the model
+            tables.add(_table(factory))
         session.commit()
     engine.dispose()
     return tables
+
+
+def factories_by_table() -> dict[str, type[ModelFactory[Any]]]:
+    """Return the factory of each table."""
+    return {_table(factory): factory for factory in _factories()}
+
+
+def _table(factory: type[ModelFactory[Any]]) -> str:
+    return str(factory._meta.model.__table__.fullname)  # noqa: SLF001 - factory-boy's way to the model
 
 
 def _factories() -> Iterator[type[ModelFactory[Any]]]:

@@ -1,0 +1,207 @@
+"""Ways round that are no command on a table: sessions, settings, statistics, files, definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from devmentor_models.migrations.identifiers import literal
+from devmentor_models.proof.catalog import OURS
+from devmentor_models.proof.declared import NOBODY, SERVICES, TRIED, Protected
+from devmentor_models.proof.report import Failure, Report
+from devmentor_models.proof.stage import Outcome, Stage
+from devmentor_models.proof.tenants import Tenants
+from devmentor_models.registry import TECHNICAL_SCHEMA
+from devmentor_models.security.actor import Actor
+from devmentor_models.security.roles import MONITOR, READONLY, ROLES
+
+_IN_OURS = ", ".join(literal(schema) for schema in OURS)
+_REFUSED = {
+    "a file of the server": "SELECT pg_read_file('PG_VERSION')",
+    "a program of the server": "COPY (SELECT 1) TO PROGRAM 'true'",
+    "statistics of rows": "SELECT stavalues1 FROM pg_statistic LIMIT 1",
+    "statistics of several columns": "SELECT stxdmcv FROM pg_statistic_ext_data LIMIT 1",
+    "passwords of roles": "SELECT rolpassword FROM pg_authid LIMIT 1",
+    "switching triggers off": "SET LOCAL session_replication_role = replica",
+    "making a role": "CREATE ROLE devmentor_proof_made",
+}
+_UNSEEN = {
+    "pg_stats": f"SELECT 1 FROM pg_stats WHERE schemaname IN ({_IN_OURS}) LIMIT 1",
+    "pg_stats_ext": f"SELECT 1 FROM pg_stats_ext WHERE schemaname IN ({_IN_OURS}) LIMIT 1",
+    "pg_stat_activity of other roles": (
+        "SELECT 1 FROM pg_stat_activity WHERE usename <> current_user AND query NOT IN"
+        " ('', '<insufficient privilege>') LIMIT 1"
+    ),
+}
+#: For each command that changes what protects a table.
+_DEFINITIONS = (
+    "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+    "ALTER TABLE {table} OWNER TO CURRENT_USER",
+    "CREATE POLICY devmentor_proof ON {table} USING (true)",
+    "CREATE TRIGGER devmentor_proof BEFORE INSERT ON {table} EXECUTE FUNCTION devmentor.touch()",
+    "CREATE RULE devmentor_proof AS ON SELECT TO {table} DO INSTEAD NOTHING",
+    "CREATE TEMP TABLE devmentor_proof (id uuid REFERENCES {table})",
+    "GRANT SELECT ON {table} TO PUBLIC",
+    "DROP TABLE {table} CASCADE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sideways:
+    """The attempts of one role that no table is the object of.
+
+    Args:
+        stage: Runs them.
+        report: Counts them.
+        tenants: Whose rows there are.
+        tables: What they are in.
+        role: The role.
+    """
+
+    stage: Stage
+    report: Report
+    tenants: Tenants
+    tables: dict[str, Protected]
+    role: str
+
+    def run(self) -> None:
+        """Make every attempt."""
+        for way, sql in _REFUSED.items():
+            self._expect(way, "refused", {"denied"}, sql)
+        for way, sql in _UNSEEN.items():
+            sees = self.role == MONITOR.name and way == "pg_stat_activity of other roles"
+            self._expect(way, "no rows", {"nothing", "denied"} | ({"rows"} if sees else set()), sql)
+        self._large_object()
+        self._other_roles()
+        self._definitions()
+        self._contexts()
+
+    def _expect(
+        self,
+        way: str,
+        expected: str,
+        kinds: set[str],
+        sql: str,
+        *,
+        actor: Actor | None = None,
+        before: str = "",
+    ) -> Outcome:
+        outcome = self.stage.attempt(self.role, actor, sql, before=before)
+        self.report.ways[way] += 1
+        if outcome.kind not in kinds:
+            self.report.failures.append(Failure("database", self.role, way, expected, str(outcome), sql))
+        return outcome
+
+    def _large_object(self) -> None:
+        made = "SELECT lo_from_bytea(4294900001, 'theirs')"
+        self._expect(
+            "another's large object", "refused", {"denied"}, "SELECT lo_get(4294900001)", before=made
+        )
+
+    def _other_roles(self) -> None:
+        for role in ROLES:
+            if role.name != self.role:
+                self._expect("SET ROLE to another", "refused", {"denied"}, f"SET LOCAL ROLE {role.name}")
+
+    def _definitions(self) -> None:
+        for table in self.tables:
+            for definition in _DEFINITIONS:
+                self._expect("DDL on a table", "refused", {"denied"}, definition.format(table=table))
+
+    def _contexts(self) -> None:
+        """What stays of a context that was taken back, and what foreign names can do to its functions."""
+        for table in self.tables.values():
+            if table.owner and table.may(self.role, "SELECT") and not table.sees_all(self.role):
+                break
+        else:
+            return
+        rows = self.tenants.others[table.name]
+        victim, theirs = literal(str(self.tenants.victim)), literal(rows["id"])
+        select = f"SELECT id FROM {table.name} WHERE id = {theirs}"
+        settings = f"SET LOCAL devmentor.user_id = {victim}"
+        none = {"nothing", "denied"}
+        stranger = Actor.user(self.tenants.stranger)
+        undone = f"SAVEPOINT inner_one; {settings}; ROLLBACK TO SAVEPOINT inner_one; {select}"
+        self._expect("context after a savepoint", "no rows", none, undone, actor=stranger)
+        emptied = f"SET LOCAL devmentor.user_id = ''; {select}"
+        self._expect("empty context", "no rows", none, emptied)
+        if self.role in SERVICES:
+            shadow = (
+                "CREATE TEMP TABLE project_collaborators AS SELECT"
+                f" {victim}::uuid AS user_id, {theirs}::uuid AS project_id,"
+                f" {literal(str(self.tenants.stranger))}::uuid AS member_id, 'editor' AS role;"
+                " CREATE TEMP TABLE team_members AS SELECT user_id, project_id AS team_id, member_id, role"
+                f" FROM project_collaborators; SET LOCAL search_path = pg_temp;"
+                f" SELECT {TECHNICAL_SCHEMA}.enter(); {select}"
+            )
+            # In a signed database the second enter() refuses or keeps the seal; the row stays unseen.
+            self._expect("names in pg_temp", "no rows", none, shadow, actor=stranger)
+
+
+def attempt_sideways(stage: Stage, report: Report, tenants: Tenants, tables: dict[str, Protected]) -> None:
+    """Make every attempt as every role, and measure what is known not to be defended."""
+    for role in TRIED:
+        Sideways(stage, report, tenants, tables, role).run()
+    _forged(stage, report, tenants)
+    _explained(stage, report, tenants)
+    _temporary(stage, report)
+    report.limits.append(
+        "pg_stat_activity: sessions of one login read each other's statements, without parameters, but with the"
+        " acting user's id; let each service have a login of its own"
+    )
+
+
+def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
+    """Set somebody else's context by hand, as injected SQL could."""
+    victim, project = str(tenants.victim), tenants.others["projects.projects"]["id"]
+    select = f"SELECT id FROM projects.projects WHERE id = {literal(project)}"
+    shared = (
+        f"SET LOCAL devmentor.owners = '{{{victim}}}'; SET LOCAL devmentor.shared_projects = '{{{project}}}'"
+    )
+    signed = stage.ask(f"SELECT {TECHNICAL_SCHEMA}.signed()")[0][0]
+    way = "context set by hand"
+    seen = 0
+    for role in (*SERVICES, READONLY.name):
+        for forged in (f"SET LOCAL devmentor.user_id = {literal(victim)}", shared):
+            sql = f"{forged}; {select}"
+            outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
+            report.ways[way] += 1
+            seen += outcome.kind == "rows"
+            if signed and outcome.kind == "rows":
+                report.failures.append(Failure("projects.projects", role, way, "no rows", str(outcome), sql))
+    if not signed:
+        report.limits.append(
+            f"context set by hand: NOT DEFENDED in this database, {seen} of {report.ways[way]} attempts read the"
+            " row; with DEVMENTOR_CONTEXT_KEY and `devmentor-db context-key` none does"
+        )
+
+
+def _explained(stage: Stage, report: Report, tenants: Tenants) -> None:
+    """Ask EXPLAIN ANALYZE for a row of another user by its key, which counts what row security removed."""
+    way, told = "EXPLAIN ANALYZE of another's row", 0
+    key = literal(tenants.others["projects.projects"]["id"])
+    sql = f"EXPLAIN (ANALYZE, COSTS OFF, FORMAT JSON) SELECT id FROM projects.projects WHERE id = {key}"
+    for role in SERVICES:
+        outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
+        report.ways[way] += 1
+        told += "'Rows Removed by Filter': 1" in outcome.message
+    report.limits.append(
+        f"EXPLAIN ANALYZE: {told} of {report.ways[way]} services can learn that a row with a known key exists, and"
+        " plans estimate from everybody's statistics; ids have 74 random bits, and no service explains a"
+        " user's SQL"
+    )
+
+
+def _temporary(stage: Stage, report: Report) -> None:
+    """Measure what every login may do by PostgreSQL's own defaults."""
+    sqls = {
+        "temporary tables": "CREATE TEMP TABLE devmentor_proof ()",
+        "large objects": "SELECT lo_create(0)",
+        "settings of one's own login": f"ALTER ROLE {stage.logins[NOBODY]} SET devmentor.user_id = ''",
+    }
+    for way, sql in sqls.items():
+        outcome = stage.attempt(NOBODY, None, sql)
+        report.ways[way] += 1
+        if outcome.kind != "denied":
+            report.limits.append(
+                f"{way}: every login may make them, as PostgreSQL comes; they hold nothing of ours"
+            )
