@@ -3,7 +3,7 @@
 Downgrade loses: the table auth.user_keys, and so every encrypted value that was written since.
 
 Revision: 0d1c5a6e0010
-Revises: 0d1c5a6e00a3
+Revises: 0d1c5a6e0009
 Created: 2026-11-24 01:30:00+00:00
 """
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0d1c5a6e0010"
-down_revision: str | None = "0d1c5a6e00a3"
+down_revision: str | None = "0d1c5a6e0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

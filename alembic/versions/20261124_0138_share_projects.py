@@ -1,7 +1,7 @@
 """Let editors work in projects of others, without taking what is their owners'.
 
 Revision: 0d1c5a6e00b1
-Revises: 0d1c5a6e0010
+Revises: 0d1c5a6e00a3
 Created: 2026-11-24 01:38:33.179202+00:00
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e00b1"
-down_revision: str | None = "0d1c5a6e0010"
+down_revision: str | None = "0d1c5a6e00a3"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -2,8 +2,8 @@
 
 It runs in the given database itself, in one transaction that is rolled back: a copy would show how the
 revisions are, not what somebody has done to this database since. What it writes are rows of users whom it
-makes up, so it waits for nobody and nobody waits for it; a TRUNCATE, which a wrong grant would allow, gives up
-at once rather than wait for the table. Each attempt runs as a login of one role, under a savepoint.
+makes up, so it waits for nobody and nobody waits for it; a TRUNCATE, which a wrong grant would allow, gives
+up at once rather than wait for the table. Each attempt runs as a login of one role, under a savepoint.
 
 What is expected comes from ``__security__`` and from the reasons beside what has none (`declared`). What
 there is comes from the catalog: whatever nobody has classified is a failure.
@@ -29,6 +29,8 @@ from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import settle
 from devmentor_models.settings import conninfo
 
+#: Another proof may be making its logins: whoever adds a member to a role waits for the others that do.
+_PATIENCE = "SET LOCAL lock_timeout = '60s'"
 _LIMITS = "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '30s'; SET LOCAL jit = off"
 
 
@@ -51,21 +53,27 @@ def prove(url: str) -> Report:
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
-            return _proven(connection)
+            return prove_on(connection)
         finally:
             transaction.rollback()
 
 
-def _proven(connection: Connection) -> Report:
+def prove_on(connection: Connection) -> Report:
+    """Do the same in a connection's transaction, which the caller rolls back.
+
+    Raises:
+        ConfigurationError: The login is no superuser, or the factories are not installed.
+    """
     if not connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = session_user")):
         raise ConfigurationError(
-            "The proof signs in as every role, so it needs a superuser. Where there is none, prove a copy of the"
-            " database, restored on a server of your own."
+            "The proof signs in as every role, so it needs a superuser. Where there is none, prove a copy of"
+            " the database, restored on a server of your own."
         )
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment] # psycopg's
-    raw.execute(_LIMITS.encode())
     report, tables = Report(), protected()
+    raw.execute(_PATIENCE.encode())
     stage = Stage(raw, _logins(raw))
+    raw.execute(_LIMITS.encode())
     check_catalog(stage, report, tables)
     check_uniqueness(stage, report, tables)
     tenants = settle(connection, tables)
@@ -85,4 +93,4 @@ def _logins(connection: psycopg.Connection[Any]) -> dict[str, str]:
     return logins
 
 
-__all__ = ["Failure", "Report", "lines", "prove"]
+__all__ = ["Failure", "Report", "lines", "prove", "prove_on"]

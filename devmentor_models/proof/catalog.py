@@ -1,14 +1,16 @@
-"""What the catalog itself says: relations, grants, policies, functions and roles, each against its declaration."""
+"""What the catalog says of relations, grants, policies, functions and roles, against what is declared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from devmentor_models.migrations.identifiers import qualified
 from devmentor_models.proof.declared import (
     COMMANDS,
     NOBODY,
+    PARTITION,
+    SERVICES,
     TECHNICAL,
     TRIED,
     Protected,
@@ -19,7 +21,7 @@ from devmentor_models.proof.report import Report
 from devmentor_models.proof.stage import Stage
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA
 from devmentor_models.security.policies import rules
-from devmentor_models.security.roles import OWNER, ROLES
+from devmentor_models.security.roles import BACKUP, OWNER, READONLY, ROLES
 
 OURS = (*SCHEMAS, TECHNICAL_SCHEMA)
 KINDS = {
@@ -55,7 +57,7 @@ WHERE n.nspname = ANY (%s)"""
 _FUNCTIONS = """
 SELECT n.nspname, p.proname, p.oid::regprocedure::text, coalesce(array_to_string(p.proconfig, '; '), ''),
     p.proowner::regrole::text, has_function_privilege('public', p.oid, 'EXECUTE'),
-    ARRAY(SELECT rolname FROM unnest(%s::text[]) rolname WHERE has_function_privilege(rolname, p.oid, 'EXECUTE')),
+    ARRAY(SELECT role FROM unnest(%s::text[]) role WHERE has_function_privilege(role, p.oid, 'EXECUTE')),
     p.prorettype = 'trigger'::regtype,
     array_to_string(ARRAY(SELECT 'NULL::' || format_type(t, NULL) FROM unnest(p.proargtypes) t), ', ')
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -111,7 +113,7 @@ def _check_relation(
         expected=OWNER.name,
         happened=f"it belongs to {found['owner']}",
     )
-    if table:
+    if table or report.relations[name] == "partition":
         happened = f"row security is {'not forced' if found['enabled'] else 'disabled'}"
         report.check(
             "row security enabled and forced",
@@ -141,10 +143,8 @@ def _check_grants(stage: Stage, report: Report, name: str, table: Protected | No
         if table:
             allowed = privilege in COMMANDS and role != "PUBLIC" and table.may(role, privilege, column)
             allowed = allowed and (column is not None or table.privileges[role][privilege] is None)
-        elif name in TECHNICAL:
-            allowed = privilege in TECHNICAL[name].may.get(role, ())
         else:
-            allowed = name in views() and privilege == "SELECT" and role != "PUBLIC"
+            allowed = privilege in _declared(report, name).get(role, ())
         where = f" ({column})" if column else ""
         report.check(
             "grant",
@@ -174,18 +174,25 @@ def _try_directly(stage: Stage, report: Report, name: str, kind: str) -> None:
             if command == "UPDATE":  # any column does: rights are checked first
                 sql = _update(stage, target)  # noqa: PLW2901 - the column depends on the relation
             outcome = stage.attempt(role, None, sql)
-            declared = TECHNICAL[name].may.get(role, ()) if name in TECHNICAL else ()
-            allowed = command in declared or (name in views() and command == "SELECT")
+            allowed = command in _declared(report, name).get(role, ())
             report.check(
-                f"{command} of a partition"
-                if report.relations[name] == "partition"
-                else f"{command} directly",
+                f"{command} of a {'partition' if report.relations[name] == 'partition' else 'bare relation'}",
                 name,
                 role=role,
-                that=allowed or outcome.kind == "denied" or outcome.state == "55000",
+                that=allowed or outcome.kind == "denied",
                 expected="refused",
                 happened=str(outcome),
             )
+
+
+def _declared(report: Report, name: str) -> Mapping[str, frozenset[str]]:
+    """Return what each role may do with a relation that is no model's."""
+    if report.relations[name] == "partition":
+        return PARTITION
+    if name in TECHNICAL:
+        return TECHNICAL[name].may
+    readers = (*SERVICES, READONLY.name, BACKUP.name) if name in views() else ()
+    return dict.fromkeys(readers, frozenset({"SELECT"}))
 
 
 def _update(stage: Stage, target: str) -> str:
@@ -209,6 +216,8 @@ def _check_policies(stage: Stage, report: Report, tables: dict[str, Protected]) 
         for rule in rules(table.security)
         if rule.roles
     }
+    partitions = (name for name, kind in report.relations.items() if kind == "partition")
+    wanted |= {(name, "backup"): ("SELECT", True, (BACKUP.name,)) for name in partitions}
     for key in sorted({*found, *wanted}):
         table, name = key
         report.check(
@@ -238,10 +247,7 @@ def _check_functions(stage: Stage, report: Report) -> None:
         why = definer.why if definer else ""
         facts = {
             "a reason beside its declaration": (bool(why), "nobody classified it"),
-            "a pinned search_path with pg_temp last": (
-                _pinned(config),
-                f"its settings are: {config or 'none'}",
-            ),
+            "a pinned search_path with pg_temp last": (_pinned(config), f"it has {config or 'none'}"),
             "rights for its callers only": (not public, "PUBLIC may execute it"),
             f"owner {OWNER.name}": (owner == OWNER.name, f"it runs as {owner}"),
             "its declared callers": (
@@ -250,9 +256,8 @@ def _check_functions(stage: Stage, report: Report) -> None:
             ),
         }
         for expected, (holds, happened) in facts.items():
-            report.check(
-                "SECURITY DEFINER function", signature, that=holds, expected=expected, happened=happened
-            )
+            way = "SECURITY DEFINER function"
+            report.check(way, signature, that=holds, expected=expected, happened=happened)
         if not trigger:
             called = f"SELECT {schema}.{name}({arguments})"
             for role in TRIED:

@@ -26,7 +26,8 @@ NOBODY = "no group"
 TRIED = (*SERVICES, READONLY.name, MONITOR.name, BACKUP.name, NOBODY)
 COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
-_EVERYBODY = dict.fromkeys((role.name for role in ROLES if role is not OWNER), frozenset({"SELECT"}))
+_READ = frozenset({"SELECT"})
+_EVERYBODY = dict.fromkeys((role.name for role in ROLES if role is not OWNER), _READ)
 _ALL = frozenset(COMMANDS)
 
 
@@ -48,12 +49,13 @@ TECHNICAL = {
     f"{TECHNICAL_SCHEMA}.revisions": Technical("the revisions that have run, for the handshake", _EVERYBODY),
     f"{TECHNICAL_SCHEMA}.seeds": Technical(
         "which rows of the catalogues the seeds made",
-        {Service.AUTH.role: _ALL, Service.PROJECTS.role: _ALL, Service.AI.role: _ALL},
+        {Service.AUTH.role: _ALL, Service.PROJECTS.role: _ALL, Service.AI.role: _ALL, BACKUP.name: _READ},
     ),
-    f"{TECHNICAL_SCHEMA}.context_keys": Technical(
-        "the keys that seal contexts: nobody's but the owner's", {}
-    ),
+    f"{TECHNICAL_SCHEMA}.context_keys": Technical("the keys that seal contexts, the owner's alone", {}),
 }
+
+#: What each role may do with a partition, rather than with its table.
+PARTITION = {BACKUP.name: _READ}
 
 #: Unique indexes that tell whether another tenant has a value, and why that is accepted.
 UNIQUE_TOLD = {
@@ -87,6 +89,11 @@ class Protected:
     def owner(self) -> str | None:
         """The column with the owning user's id."""
         return self.security.policy.owner
+
+    @property
+    def shared(self) -> bool:
+        """Whether others than the owner may see rows."""
+        return bool(self.security.policy.project or self.security.policy.team)
 
     @cached_property
     def privileges(self) -> dict[str, dict[str, frozenset[str] | None]]:

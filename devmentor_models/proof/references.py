@@ -7,7 +7,7 @@ from uuid import uuid4
 from devmentor_models.migrations.identifiers import literal
 from devmentor_models.proof.declared import REFERENCES_TOLD, SERVICES, UNIQUE_TOLD, Protected
 from devmentor_models.proof.report import Failure, Report
-from devmentor_models.proof.rows import Attempts
+from devmentor_models.proof.rows import WITHOUT, Attempts
 from devmentor_models.proof.stage import Outcome, Stage
 from devmentor_models.proof.tenants import Row, Tenants
 from devmentor_models.security.actor import Actor
@@ -86,11 +86,7 @@ def _try_reference(
 
 
 def _insert(attempts: Attempts, mine: Row, values: Row) -> Outcome:
-    before = (
-        "SET LOCAL session_replication_role = replica;"
-        f" DELETE FROM {attempts.table.name} WHERE id = {literal(mine['id'])};"
-        " SET LOCAL session_replication_role = origin"
-    )
+    before = WITHOUT.format(table=attempts.table.name, id=literal(mine["id"]))
     sql = f"{attempts.inserting(mine | values)}; SET CONSTRAINTS ALL IMMEDIATE"
     return attempts.stage.attempt(attempts.role, Actor.user(attempts.tenants.stranger), sql, before=before)
 

@@ -78,9 +78,8 @@ class Report:
 
 
 LEGEND = (
-    "r read, i insert, u update, d delete: own rows; after + what an editor or manager may with rows that are"
-    " shared; after / what the service may on its own account, acting for no user; = rows that everybody reads;"
-    " all: of everybody; -: nothing."
+    "Own rows: r read, i insert, u update, d delete. After +: rows of others, as their editor or manager.",
+    "After /: what a service does for nobody in particular. =: everybody reads. all: reads all. -: nothing.",
 )
 
 
@@ -89,7 +88,7 @@ def lines(report: Report) -> list[str]:
     return [
         *_matrix(report),
         "",
-        LEGEND,
+        *LEGEND,
         "",
         *_ways(report),
         "",
@@ -104,7 +103,9 @@ def _matrix(report: Report) -> list[str]:
     roles = list(dict.fromkeys(role for cells in report.matrix.values() for role in cells))
     titles = [role.removeprefix("devmentor_") for role in roles]
     table = [["", *titles]]
-    table += [[name, *(cells.get(role, "-") for role in roles)] for name, cells in report.matrix.items()]
+    table += [
+        [name, *(cells.get(role, "-") for role in roles)] for name, cells in sorted(report.matrix.items())
+    ]
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     made = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     others = {name: kind for name, kind in report.relations.items() if name not in report.matrix}
@@ -112,7 +113,9 @@ def _matrix(report: Report) -> list[str]:
     made += [""] if others else []
     made += [f"{name}: {kind}" for name, kind in others.items() if name not in partitions]
     if partitions:
-        made.append(f"{len(partitions)} partitions: nobody reaches them but through their table")
+        made.append(
+            f"{len(partitions)} partitions: backups apart, nobody reaches them but through their table"
+        )
     return [line.rstrip() for line in made]
 
 

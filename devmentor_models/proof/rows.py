@@ -1,4 +1,4 @@
-"""Every role, every table, every command: what happens to rows of others, of guests' hosts, and to one's own."""
+"""Every role, table and command, tried on rows of others, on rows that are shared, and on one's own."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ ACCEPTED = {
     "accepted": {"rows", "constraint"},
 }
 #: Takes a row away without triggers and cascades, so that it can be inserted again as it was.
-_WITHOUT = (
-    "SET LOCAL session_replication_role = replica; {delete}; SET LOCAL session_replication_role = origin"
+WITHOUT = (
+    "SET LOCAL session_replication_role = replica; DELETE FROM {table} WHERE id = {id};"
+    " SET LOCAL session_replication_role = origin"
 )
 _PEEK = """
 CREATE FUNCTION pg_temp.peek(value uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $fn$
@@ -96,7 +97,7 @@ class Attempts:
         if not self.table.may(self.role, command):
             return "refused"
         if allowed:
-            return "accepted" if command == "INSERT" else "rows"
+            return "rows" if command == "SELECT" else "accepted"
         return "refused" if command == "INSERT" else "refused or no rows"
 
     def sql(self, command: str, row: Row) -> str:
@@ -129,7 +130,7 @@ class Attempts:
         self.expect("SELECT count(*)", seen, actor, f"SELECT 1 FROM {name} WHERE {key} HAVING count(*) > 0")
         self.expect(
             "SELECT with row_security off",
-            "rows" if self.role == BACKUP.name and seen == "rows" else "refused or no rows",
+            "refused",
             actor,
             f"SET LOCAL row_security = off; SELECT id FROM {name} WHERE {key}",
         )
@@ -150,12 +151,8 @@ class Attempts:
         others = f"{owner} <> {mine}"
         expected = self._expected("SELECT", allowed=self.table.sees_all(self.role))
         if expected != "rows":
-            self.expect(
-                "SELECT of all rows of others",
-                expected,
-                actor,
-                f"SELECT id FROM {name} WHERE {others} LIMIT 1",
-            )
+            everything = f"SELECT id FROM {name} WHERE {others} LIMIT 1"
+            self.expect("SELECT of all rows of others", expected, actor, everything)
         key = "id = {}"
         for way, value, row in (
             ("UPDATE to take a row", mine, self._theirs),
@@ -235,7 +232,7 @@ class Attempts:
             "ON CONFLICT DO NOTHING",
             self.inserting(row | {"id": str(uuid4())}, " ON CONFLICT DO NOTHING"),
         )
-        outcome = self.stage.attempt(self.role, self._stranger, sql)
+        outcome = self.stage.attempt(self.role, self._stranger, sql, before=self._without(self._mine))
         self.report.ways[way] += 1
         told = any(column in UNIQUE_TOLD for column in row)
         if outcome.kind == "nothing" and not told:
@@ -248,8 +245,8 @@ class Attempts:
 
     def _guests(self) -> str:
         """Rows that are shared: what their owner's guests may do; return what an editor could."""
-        policy, done = self.table.security.policy, ""
-        if not (policy.project or policy.team):
+        done = ""
+        if not self.table.shared:
             return done
         for guest, editor in ((self.tenants.viewer, False), (self.tenants.editor, True)):
             who = "editor's" if editor else "viewer's"
@@ -258,6 +255,9 @@ class Attempts:
                 expected = self._expected(command, allowed=allowed)
                 outcome = self._repeat(f"{who} {command}", command, expected, Actor.user(guest), self._theirs)
                 done += LETTERS[command] if editor and outcome.kind in ACCEPTED["accepted"] else ""
+                expected = self._expected(command, allowed=self.table.stranger(self.role, command))
+                hidden = self.tenants.hidden[self.table.name]
+                self._repeat(f"{who} {command}, not shared", command, expected, Actor.user(guest), hidden)
         return done
 
     def _own(self) -> str:
@@ -266,17 +266,18 @@ class Attempts:
         for command in COMMANDS:
             allowed = self.table.owning(command) or (self.role == BACKUP.name and command == "SELECT")
             expected = self._expected(command, allowed=allowed)
-            outcome = self._repeat(
-                f"{command} of one's own row", command, expected, self._stranger, self._mine
-            )
+            way = f"{command} of one's own row"
+            outcome = self._repeat(way, command, expected, self._stranger, self._mine)
             done += LETTERS[command] if outcome.kind in ACCEPTED["accepted"] else ""
         return done
 
     def _repeat(self, way: str, command: str, expected: str, actor: Actor, row: Row) -> Outcome:
         """Do something with a row that is there; what is inserted is that row again."""
-        delete = f"DELETE FROM {self.table.name} WHERE id = {literal(row['id'])}"
-        before = _WITHOUT.format(delete=delete) if command == "INSERT" else ""
+        before = self._without(row) if command == "INSERT" else ""
         return self.expect(way, expected, actor, self.sql(command, row), before=before)
+
+    def _without(self, row: Row) -> str:
+        return WITHOUT.format(table=self.table.name, id=literal(row["id"]))
 
     def _cell(self, *, own: str, shared: str) -> str:
         """Return the matrix's cell, which says what could be done."""

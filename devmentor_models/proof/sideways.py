@@ -8,7 +8,8 @@ from devmentor_models.migrations.identifiers import literal
 from devmentor_models.proof.catalog import OURS
 from devmentor_models.proof.declared import NOBODY, SERVICES, TRIED, Protected
 from devmentor_models.proof.report import Failure, Report
-from devmentor_models.proof.stage import Outcome, Stage
+from devmentor_models.proof.rows import WITHOUT, Attempts
+from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import Tenants
 from devmentor_models.registry import TECHNICAL_SCHEMA
 from devmentor_models.security.actor import Actor
@@ -39,8 +40,6 @@ _DEFINITIONS = (
     "CREATE POLICY devmentor_proof ON {table} USING (true)",
     "CREATE TRIGGER devmentor_proof BEFORE INSERT ON {table} EXECUTE FUNCTION devmentor.touch()",
     "CREATE RULE devmentor_proof AS ON SELECT TO {table} DO INSTEAD NOTHING",
-    "CREATE TEMP TABLE devmentor_proof (id uuid REFERENCES {table})",
-    "GRANT SELECT ON {table} TO PUBLIC",
     "DROP TABLE {table} CASCADE",
 )
 
@@ -84,18 +83,15 @@ class Sideways:
         *,
         actor: Actor | None = None,
         before: str = "",
-    ) -> Outcome:
+    ) -> None:
         outcome = self.stage.attempt(self.role, actor, sql, before=before)
         self.report.ways[way] += 1
         if outcome.kind not in kinds:
             self.report.failures.append(Failure("database", self.role, way, expected, str(outcome), sql))
-        return outcome
 
     def _large_object(self) -> None:
-        made = "SELECT lo_from_bytea(4294900001, 'theirs')"
-        self._expect(
-            "another's large object", "refused", {"denied"}, "SELECT lo_get(4294900001)", before=made
-        )
+        made, read = "SELECT lo_from_bytea(4294900001, 'theirs')", "SELECT lo_get(4294900001)"
+        self._expect("another's large object", "refused", {"denied"}, read, before=made)
 
     def _other_roles(self) -> None:
         for role in ROLES:
@@ -143,10 +139,11 @@ def attempt_sideways(stage: Stage, report: Report, tenants: Tenants, tables: dic
         Sideways(stage, report, tenants, tables, role).run()
     _forged(stage, report, tenants)
     _explained(stage, report, tenants)
+    _addresses(stage, report, tenants, tables)
     _temporary(stage, report)
     report.limits.append(
-        "pg_stat_activity: sessions of one login read each other's statements, without parameters, but with the"
-        " acting user's id; let each service have a login of its own"
+        "pg_stat_activity: sessions of one login read each other's statements, without parameters, but with"
+        " the acting user's id; let each service have a login of its own"
     )
 
 
@@ -170,9 +167,27 @@ def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
                 report.failures.append(Failure("projects.projects", role, way, "no rows", str(outcome), sql))
     if not signed:
         report.limits.append(
-            f"context set by hand: NOT DEFENDED in this database, {seen} of {report.ways[way]} attempts read the"
-            " row; with DEVMENTOR_CONTEXT_KEY and `devmentor-db context-key` none does"
+            f"context set by hand: NOT DEFENDED in this database, {seen} of {report.ways[way]} attempts read"
+            " the row; with DEVMENTOR_CONTEXT_KEY and `devmentor-db context-key` none does"
         )
+
+
+def _addresses(stage: Stage, report: Report, tenants: Tenants, tables: dict[str, Protected]) -> None:
+    """Take another user's e-mail address: a unique violation would tell who has an account."""
+    mine, theirs = tenants.own["auth.users"], tenants.others["auth.users"]
+    way, address, key = "another's e-mail address", literal(theirs["email"]), literal(mine["id"])
+    update = f"UPDATE auth.users SET email = {address} WHERE id = {key}"
+    for role in SERVICES:
+        insert = Attempts(stage, report, tenants, tables["auth.users"], role).inserting(
+            mine | {"email": theirs["email"]}, " ON CONFLICT DO NOTHING"
+        )
+        before = WITHOUT.format(table="auth.users", id=key)
+        for sql, first in ((update, ""), (insert, before)):
+            outcome = stage.attempt(role, Actor.user(tenants.stranger), sql, before=first)
+            report.ways[way] += 1
+            if outcome.kind != "denied":
+                expected = "the same as with an address that nobody has"
+                report.failures.append(Failure("auth.users", role, way, expected, str(outcome), sql))
 
 
 def _explained(stage: Stage, report: Report, tenants: Tenants) -> None:
@@ -185,23 +200,25 @@ def _explained(stage: Stage, report: Report, tenants: Tenants) -> None:
         report.ways[way] += 1
         told += "'Rows Removed by Filter': 1" in outcome.message
     report.limits.append(
-        f"EXPLAIN ANALYZE: {told} of {report.ways[way]} services can learn that a row with a known key exists, and"
-        " plans estimate from everybody's statistics; ids have 74 random bits, and no service explains a"
-        " user's SQL"
+        f"EXPLAIN ANALYZE: {told} of {report.ways[way]} services learn that a row with a known key exists,"
+        " and plans estimate from everybody's statistics; ids have 74 random bits, and no service explains"
+        " a user's SQL"
     )
 
 
 def _temporary(stage: Stage, report: Report) -> None:
     """Measure what every login may do by PostgreSQL's own defaults."""
+    login = stage.logins[NOBODY]
     sqls = {
-        "temporary tables": "CREATE TEMP TABLE devmentor_proof ()",
-        "large objects": "SELECT lo_create(0)",
-        "settings of one's own login": f"ALTER ROLE {stage.logins[NOBODY]} SET devmentor.user_id = ''",
+        "temporary tables": ("CREATE TEMP TABLE devmentor_proof ()", "no function of ours looks there first"),
+        "large objects": ("SELECT lo_create(0)", "nothing of ours is kept in them"),
+        "settings of one's own login": (
+            f"ALTER ROLE {login} SET devmentor.user_id = ''",
+            "every transaction of the library begins with the whole context",
+        ),
     }
-    for way, sql in sqls.items():
+    for way, (sql, why) in sqls.items():
         outcome = stage.attempt(NOBODY, None, sql)
         report.ways[way] += 1
         if outcome.kind != "denied":
-            report.limits.append(
-                f"{way}: every login may make them, as PostgreSQL comes; they hold nothing of ours"
-            )
+            report.limits.append(f"{way}: every login may make them, as PostgreSQL comes; {why}")

@@ -23,6 +23,10 @@ from devmentor_models.proof.declared import Protected
 Row = dict[str, Any]
 
 
+#: What others hang on, also without a foreign key.
+_FIRST = ("auth.users", "auth.teams", "projects.projects")
+
+
 @dataclass(slots=True)
 class Tenants:
     """Who is in the play, and their rows.
@@ -34,7 +38,7 @@ class Tenants:
         editor: May edit that project, and manages that team.
         own: The stranger's row of each table, as JSON.
         others: The victim's row of each table, as JSON.
-        catalogue: A row of nobody in each table that has such.
+        hidden: Rows of what the victim shares with nobody, in tables where rows are shared.
     """
 
     stranger: UUID
@@ -43,7 +47,7 @@ class Tenants:
     editor: UUID
     own: dict[str, Row] = field(default_factory=dict)
     others: dict[str, Row] = field(default_factory=dict)
-    catalogue: dict[str, Row] = field(default_factory=dict)
+    hidden: dict[str, Row] = field(default_factory=dict)
 
 
 def settle(connection: Connection, tables: dict[str, Protected]) -> Tenants:
@@ -63,19 +67,26 @@ def settle(connection: Connection, tables: dict[str, Protected]) -> Tenants:
         users = [made["auth.users"].insert(session) for _ in range(4)]
         tenants = Tenants(*(user.id for user in users))
         stranger, victim, viewer, editor = users
-        for user, rows, guest in ((stranger, tenants.own, None), (victim, tenants.others, viewer)):
-            known = {"user": user} | ({"member": guest} if guest else {})
-            for name, protected in tables.items():
-                row = user if name == "auth.users" else _insert(session, made[name], protected, known)
-                rows[name] = _as_json(connection, protected, row)
-                known.setdefault(_parameter(type(row).__name__), row)
+        shared = {name: table for name, table in tables.items() if table.shared}
+        tenants.hidden = _furnish(session, made, shared, {"user": victim})
+        tenants.own = _furnish(session, made, tables, {"user": stranger})
+        known = {"user": victim, "member": viewer}
+        tenants.others = _furnish(session, made, tables, known)
         _invite(session, made, known, editor)
-        for name, protected in tables.items():
-            if protected.security.policy.catalogue and protected.owner:
-                row = made[name].insert(session, **{protected.owner: None})
-                tenants.catalogue[name] = _as_json(connection, protected, row)
         session.commit()
     return tenants
+
+
+def _furnish(
+    session: Session, made: dict[str, Any], tables: dict[str, Protected], known: dict[str, Any]
+) -> dict[str, Row]:
+    """Insert one row into each table, below those that are ``known`` or were made before."""
+    rows = {}
+    for name, protected in sorted(tables.items(), key=lambda item: item[0] not in _FIRST):
+        row = known["user"] if name == "auth.users" else _insert(session, made[name], protected, known)
+        rows[name] = _as_json(session.connection(), protected, row)
+        known.setdefault(_parameter(type(row).__name__), row)
+    return rows
 
 
 def _insert(session: Session, factory: Any, protected: Protected, known: dict[str, Any]) -> Any:

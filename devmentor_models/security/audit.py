@@ -131,7 +131,7 @@ def declare_audit() -> None:
         *definer_function(
             _RECORD_CHANGE,
             comment="Writes what a statement changed to the audit trail",
-            why="a trigger, which nobody can call: it adds a line about the changed rows to their owner's trail",
+            why="a trigger, which nobody can call: it adds a line about the changed rows to the trail",
         ),
     )
     for table, security in audited_tables():
