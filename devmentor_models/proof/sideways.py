@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devmentor_models.migrations.identifiers import literal
-from devmentor_models.proof.catalog import OURS
 from devmentor_models.proof.declared import NOBODY, SERVICES, TRIED, Protected
 from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.rows import WITHOUT, Attempts
 from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import Tenants
-from devmentor_models.registry import TECHNICAL_SCHEMA
+from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.roles import MONITOR, READONLY, ROLES
 
-_IN_OURS = ", ".join(literal(schema) for schema in OURS)
+_TENANTS = ", ".join(literal(schema) for schema in SCHEMAS)
 _REFUSED = {
     "a file of the server": "SELECT pg_read_file('PG_VERSION')",
     "a program of the server": "COPY (SELECT 1) TO PROGRAM 'true'",
@@ -26,8 +25,8 @@ _REFUSED = {
     "making a role": "CREATE ROLE devmentor_proof_made",
 }
 _UNSEEN = {
-    "pg_stats": f"SELECT 1 FROM pg_stats WHERE schemaname IN ({_IN_OURS}) LIMIT 1",
-    "pg_stats_ext": f"SELECT 1 FROM pg_stats_ext WHERE schemaname IN ({_IN_OURS}) LIMIT 1",
+    "pg_stats": f"SELECT 1 FROM pg_stats WHERE schemaname IN ({_TENANTS}) LIMIT 1",
+    "pg_stats_ext": f"SELECT 1 FROM pg_stats_ext WHERE schemaname IN ({_TENANTS}) LIMIT 1",
     "pg_stat_activity of other roles": (
         "SELECT 1 FROM pg_stat_activity WHERE usename <> current_user AND query NOT IN"
         " ('', '<insufficient privilege>') LIMIT 1"

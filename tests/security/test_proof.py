@@ -1,0 +1,72 @@
+"""The schema as it is shipped passes the isolation proof, and the command says what was proven (Z1, Z2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from devmentor_models.cli.app import app
+from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.base import Base
+from devmentor_models.proof import Failure, Report, lines, prove
+from devmentor_models.settings import conninfo
+
+ENOUGH = 10_000  # attempts: every table, role, command and way round
+
+
+def counted(url: str) -> list[tuple[object, ...]]:
+    """Return how many users and roles there are, and who may do what with one table."""
+    query = (
+        "SELECT (SELECT count(*) FROM auth.users),"
+        " (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'devmentor_proof%'),"
+        " (SELECT relacl::text FROM pg_class WHERE oid = 'projects.projects'::regclass)"
+    )
+    with psycopg.connect(conninfo(url)) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_the_shipped_schema_is_isolated(devmentor_database_url: str) -> None:
+    """Nothing ends otherwise than declared, every table is tried, and nothing is left of it."""
+    before = counted(devmentor_database_url)
+    with psycopg.connect(conninfo(devmentor_database_url)) as connection:
+        connection.execute("ANALYZE")  # so that there are statistics to be kept from others
+    result = CliRunner().invoke(app, ["prove-isolation", "--json", "--url", devmentor_database_url])
+    found = json.loads(result.stdout)
+    assert found["failures"] == []
+    assert result.exit_code == 0
+    assert found["passed"] is True
+    assert set(found["matrix"]) == set(Base.metadata.tables) & set(found["relations"])
+    assert len(found["matrix"]) == len(list(Base.registry.mappers))
+    assert sum(found["ways"].values()) > ENOUGH
+    assert found["matrix"]["projects.tasks"]["devmentor_projects"] == "riud+riud"
+    assert found["matrix"]["projects.tasks"]["no group"] == "-"
+    assert counted(devmentor_database_url) == before
+
+
+def test_a_person_can_read_it(devmentor_url: str) -> None:
+    """The matrix has a line for each table, failures are told in full, and the command then fails."""
+    report = Report(
+        relations={"auth.users": "owner", "auth.old": "table that nobody classified"},
+        matrix={"auth.users": {"devmentor_auth": "rud", "devmentor_ai": "-"}},
+        limits=["temporary tables: everybody may"],
+    )
+    report.check("classification", "auth.users", that=True, expected="one", happened="there is none")
+    assert "Every attempt ended as it is declared." in lines(report)
+    sql = "SELECT\n  id FROM auth.users"
+    report.failures.append(Failure("auth.users", "devmentor_ai", "COPY TO", "refused", "1 row", sql))
+    shown = "\n".join(lines(report))
+    assert "auth.users  rud   -" in shown
+    assert "auth.old: table that nobody classified" in shown
+    assert "temporary tables: everybody may" in shown
+    assert "- auth.users as devmentor_ai, COPY TO: expected refused, but 1 row" in shown
+    assert "SELECT id FROM auth.users" in shown
+
+
+def test_it_needs_a_superuser(devmentor_service_url: Callable[..., str]) -> None:
+    """Only such a one signs in as every role; the message says what to do without one."""
+    with pytest.raises(ConfigurationError, match="restored on a server of your own"):
+        prove(devmentor_service_url("projects"))
