@@ -157,7 +157,8 @@ def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
     way = "context set by hand"
     seen = 0
     for role in (*SERVICES, READONLY.name):
-        for forged in (f"SET LOCAL devmentor.user_id = {literal(victim)}", shared):
+        adopted = f"SET LOCAL devmentor.user_id = {literal(victim)}"
+        for forged in (adopted, shared, f"{adopted}; SELECT {TECHNICAL_SCHEMA}.enter()"):
             sql = f"{forged}; {select}"
             outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
             report.ways[way] += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Callable
 
 import psycopg
@@ -12,7 +14,9 @@ from typer.testing import CliRunner
 from devmentor_models.cli.app import app
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.base import Base
+from devmentor_models.migrations import context_keys
 from devmentor_models.proof import Failure, Report, lines, prove
+from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
 
 ENOUGH = 10_000  # attempts: every table, role, command and way round
@@ -45,6 +49,16 @@ def test_the_shipped_schema_is_isolated(devmentor_database_url: str) -> None:
     assert found["matrix"]["projects.tasks"]["devmentor_projects"] == "riud+riud"
     assert found["matrix"]["projects.tasks"]["no group"] == "-"
     assert counted(devmentor_database_url) == before
+
+
+def test_nobody_forges_a_signed_context(devmentor_database_url: str) -> None:
+    """Where contexts are signed the same holds, and one that is set by hand shows nothing."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    context_keys.install(devmentor_database_url, ContextKeys.from_text(key))
+    report = prove(devmentor_database_url)
+    assert [str(failure) for failure in report.failures] == []
+    assert report.ways["context set by hand"] > 0
+    assert not any("set by hand" in limit for limit in report.limits)
 
 
 def test_a_person_can_read_it(devmentor_url: str) -> None:
