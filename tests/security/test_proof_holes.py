@@ -185,6 +185,16 @@ HOLES = {
     "function, called": Hole(
         "", "learning.everything()", "call of a SECURITY DEFINER function", "devmentor_learning", "1 row"
     ),
+    "function that tells": Hole(
+        "DROP FUNCTION auth.anonymise_trail(uuid);"
+        f" CREATE FUNCTION auth.anonymise_trail(erased uuid) RETURNS text LANGUAGE sql {_DEFINER}"
+        " RETURN (SELECT max(email) FROM auth.users WHERE id = erased);"
+        " GRANT EXECUTE ON FUNCTION auth.anonymise_trail(uuid) TO devmentor_auth",
+        "auth.anonymise_trail(uuid)",
+        "SECURITY DEFINER function asked about another user",
+        "devmentor_auth",
+        "@example.com",
+    ),
     "function of another caller": Hole(
         "GRANT EXECUTE ON FUNCTION auth.anonymise_trail(uuid) TO devmentor_learning",
         "auth.anonymise_trail(uuid)",
