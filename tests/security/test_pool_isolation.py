@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -55,7 +56,7 @@ def seen(database: Database, tenant: Tenant) -> list[UUID]:
 
 def test_two_tenants_take_turns_on_one_connection(single: Database, tenants: tuple[Tenant, Tenant]) -> None:
     """Whoever waits for the connection gets it with a context of their own."""
-    found = run_concurrently([lambda who=who: seen(single, who) for who in tenants * 10])
+    found = run_concurrently([partial(seen, single, who) for who in tenants * 10])
     assert found == [[who.project] for who in tenants * 10]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -58,7 +59,7 @@ async def test_two_tenants_take_turns_on_one_connection(
     single: AsyncDatabase, tenants: tuple[Tenant, Tenant]
 ) -> None:
     """Whoever waits for the connection gets it with a context of their own."""
-    found = await run_concurrently([lambda who=who: seen(single, who) for who in tenants * 10])
+    found = await run_concurrently([partial(seen, single, who) for who in tenants * 10])
     assert found == [[who.project] for who in tenants * 10]
 
 
