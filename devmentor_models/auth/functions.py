@@ -232,46 +232,72 @@ $fn$
 def declare_auth_functions() -> None:
     """Declare the functions, and which services may call them; call it when every table is known."""
     names = (*_AUTH, Service.PROJECTS.role)
-    for sql, arguments, roles, comment in (
-        (_CREDENTIALS, "text", _AUTH, "What the password of an address is checked against"),
+    for sql, arguments, roles, comment, why in (
+        (
+            _CREDENTIALS,
+            "text",
+            _AUTH,
+            "What the password of an address is checked against",
+            "refuses whoever acts for a user; shows one account, to the service that checks its password",
+        ),
         (
             _RECORD_LOGIN_FAILURE,
             "text, jsonb, text, inet, text",
             _AUTH,
             "Logs a failed login for whoever has the address",
+            "refuses whoever acts for a user, and returns nothing",
         ),
         (
             _IDENTIFY,
             "text, bytea",
             _AUTH,
             "Whose token this is; the transaction acts for that user from now on",
+            "answers only to the digest of a secret token, and a user only about their own",
         ),
         (
             _REGISTER,
             "uuid, text, text, text, jsonb",
             _AUTH,
             "Makes an account; the transaction acts for that user from now on",
+            "refuses whoever acts for a user, before any unique index is touched",
         ),
-        (_CONFIRM_EMAIL, "bytea", _AUTH, "Gives a user the address that a mailed token proves"),
+        (
+            _CONFIRM_EMAIL,
+            "bytea",
+            _AUTH,
+            "Gives a user the address that a mailed token proves",
+            "answers only to the digest of a secret token, which proves the mailbox",
+        ),
         (
             _ACCOUNTS,
             "auth.user_role, boolean, uuid, integer",
             _AUTH,
             "Accounts without secrets, for administrators, the newest first",
+            "refuses whoever is no active administrator",
         ),
         (
             _CHANGE_ROLE,
             "uuid, auth.user_role",
             _AUTH,
             "Gives an account another role, for superadmins; returns the one before",
+            "refuses whoever is no active superadmin; returns only the role of the account",
         ),
-        (_USERNAMES, "uuid[]", names, "Public names of users"),
-        (_FIND_USER_ID, "text", names, "Who has a public name"),
+        (
+            _USERNAMES,
+            "uuid[]",
+            names,
+            "Public names of users",
+            "names are public; shows nothing but those of ids that the caller has",
+        ),
+        (_FIND_USER_ID, "text", names, "Who has a public name", "names are public; shows nothing but an id"),
         (
             _mentions(),
             "",
             _AUTH,
             "Rows of others that name the acting user: their keys, times and closed sets",
+            "shows rows that name the acting user, without what others wrote in them",
         ),
     ):
-        declare(Base.metadata, *definer_function(sql, arguments=arguments, to=roles, comment=comment))
+        declare(
+            Base.metadata, *definer_function(sql, arguments=arguments, to=roles, comment=comment, why=why)
+        )

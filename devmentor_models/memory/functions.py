@@ -40,6 +40,7 @@ def declare_memory_functions() -> None:
             _ACTIVE_AUTHORS,
             arguments="timestamptz, bigint, bigint",
             to=(Service.MEMORY.role,),
+            why="refuses whoever acts for a user: a report of the service itself, of names and counts",
             comment="Who stored more than so many documents in a project, most first",
         ),
     )
