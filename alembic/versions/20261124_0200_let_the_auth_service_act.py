@@ -253,7 +253,7 @@ def upgrade() -> None:
     $function$
     """)
     op.create_function("""
-    CREATE FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)
+    CREATE FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)
      RETURNS void
      LANGUAGE plpgsql
      SECURITY DEFINER
@@ -264,9 +264,32 @@ def upgrade() -> None:
         IF devmentor.service() IS DISTINCT FROM 'auth' OR devmentor.user_id() IS NOT NULL THEN
             RAISE insufficient_privilege USING MESSAGE = 'auth.register is for the auth service, acting for nobody';
         END IF;
-        INSERT INTO auth.users (id, email, username, password_hash, role, metadata)
-        VALUES (p_id, p_email, p_username, p_password_hash, p_role, p_metadata);
+        INSERT INTO auth.users (id, email, username, password_hash, metadata)
+        VALUES (p_id, p_email, p_username, p_password_hash, p_metadata);
         PERFORM devmentor.adopt(p_id);
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION auth.change_role(p_user_id uuid, p_role auth.user_role)
+     RETURNS auth.user_role
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        before auth.user_role;
+    BEGIN
+        IF NOT EXISTS (
+            SELECT FROM auth.users a
+             WHERE a.id = devmentor.user_id() AND a.is_active AND a.role = 'superadmin'
+        ) THEN
+            RAISE insufficient_privilege USING MESSAGE = 'auth.change_role is for active superadmins';
+        END IF;
+        SELECT u.role INTO before FROM auth.users u WHERE u.id = p_user_id FOR NO KEY UPDATE;
+        UPDATE auth.users SET role = p_role WHERE id = p_user_id AND role <> p_role;
+        RETURN before;
     END
     $function$
     """)
@@ -310,9 +333,16 @@ def upgrade() -> None:
     op.grant(["UPDATE"], "COLUMN auth.users.last_login_at", "devmentor_auth")
     op.grant(["UPDATE"], "COLUMN auth.users.metadata", "devmentor_auth")
     op.grant(["UPDATE"], "COLUMN auth.users.password_hash", "devmentor_auth")
-    op.grant(["UPDATE"], "COLUMN auth.users.role", "devmentor_auth")
     op.grant(["UPDATE"], "COLUMN auth.users.username", "devmentor_auth")
     op.grant(["SELECT"], "COLUMN auth.users.username", "devmentor_memory")
+    op.revoke(["EXECUTE"], "FUNCTION auth.change_role(p_user_id uuid, p_role auth.user_role)", "PUBLIC")
+    op.grant(
+        ["EXECUTE"], "FUNCTION auth.change_role(p_user_id uuid, p_role auth.user_role)", "devmentor_auth"
+    )
+    op.comment_on(
+        "FUNCTION auth.change_role(p_user_id uuid, p_role auth.user_role)",
+        "Gives an account another role, for superadmins; returns the one before",
+    )
     op.revoke(
         ["EXECUTE"],
         "FUNCTION auth.accounts(p_role auth.user_role, p_is_active boolean, p_before uuid, p_limit integer)",
@@ -354,12 +384,12 @@ def upgrade() -> None:
     )
     op.revoke(
         ["EXECUTE"],
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         "PUBLIC",
     )
     op.grant(
         ["EXECUTE"],
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         "devmentor_auth",
     )
     op.revoke(["EXECUTE"], "FUNCTION auth.usernames(p_ids uuid[])", "PUBLIC")
@@ -390,7 +420,7 @@ def upgrade() -> None:
         "Logs a failed login for whoever has the address",
     )
     op.comment_on(
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         "Makes an account; the transaction acts for that user from now on",
     )
     op.comment_on("FUNCTION auth.usernames(p_ids uuid[])", "Public names of users")
@@ -635,7 +665,7 @@ def downgrade() -> None:
     op.drop_policy("owner", "learning.assessments")
     op.comment_on("FUNCTION auth.usernames(p_ids uuid[])", None)
     op.comment_on(
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         None,
     )
     op.comment_on(
@@ -659,12 +689,12 @@ def downgrade() -> None:
     op.grant(["EXECUTE"], "FUNCTION auth.usernames(p_ids uuid[])", "PUBLIC")
     op.revoke(
         ["EXECUTE"],
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         "devmentor_auth",
     )
     op.grant(
         ["EXECUTE"],
-        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)",
+        "FUNCTION auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)",
         "PUBLIC",
     )
     op.revoke(
@@ -708,7 +738,6 @@ def downgrade() -> None:
     )
     op.revoke(["SELECT"], "COLUMN auth.users.username", "devmentor_memory")
     op.revoke(["UPDATE"], "COLUMN auth.users.username", "devmentor_auth")
-    op.revoke(["UPDATE"], "COLUMN auth.users.role", "devmentor_auth")
     op.revoke(["UPDATE"], "COLUMN auth.users.password_hash", "devmentor_auth")
     op.revoke(["UPDATE"], "COLUMN auth.users.metadata", "devmentor_auth")
     op.revoke(["UPDATE"], "COLUMN auth.users.last_login_at", "devmentor_auth")
@@ -719,8 +748,9 @@ def downgrade() -> None:
     op.drop_policy("definer_insert", "auth.users")
     op.drop_policy("definer_update", "auth.email_verifications")
     op.drop_function("auth.usernames(p_ids uuid[])")
+    op.drop_function("auth.change_role(p_user_id uuid, p_role auth.user_role)")
     op.drop_function(
-        "auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_role auth.user_role, p_metadata jsonb)"
+        "auth.register(p_id uuid, p_email text, p_username text, p_password_hash text, p_metadata jsonb)"
     )
     op.drop_function(
         "auth.record_login_failure(p_email text, p_details jsonb, p_request_id text, p_ip_address inet, p_user_agent text)"

@@ -1,7 +1,7 @@
 """Let only the roles that act for users call the functions that check contexts.
 
 Revision: 0d1c5a6e00f1
-Revises: 0d1c5a6e00e1
+Revises: 0d1c5a6e00d1
 Created: 2026-11-24 02:25:00+00:00
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e00f1"
-down_revision: str | None = "0d1c5a6e00e1"
+down_revision: str | None = "0d1c5a6e00d1"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
