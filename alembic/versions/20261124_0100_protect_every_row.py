@@ -203,7 +203,7 @@ def upgrade() -> None:
     op.grant(["SELECT"], "TABLE auth.teams", "devmentor_readonly")
     op.grant(["DELETE", "INSERT", "SELECT", "UPDATE"], "TABLE auth.user_sessions", "devmentor_auth")
     op.grant(["SELECT"], "TABLE auth.user_sessions", "devmentor_backup")
-    op.grant(["DELETE", "INSERT", "SELECT", "UPDATE"], "TABLE auth.users", "devmentor_auth")
+    op.grant(["DELETE", "SELECT"], "TABLE auth.users", "devmentor_auth")
     op.grant(["SELECT"], "TABLE auth.users", "devmentor_backup")
     op.create_function("""
     CREATE FUNCTION devmentor.edited_projects()
@@ -1536,7 +1536,7 @@ def downgrade() -> None:
     op.drop_function("devmentor.edited_teams()")
     op.drop_function("devmentor.edited_projects()")
     op.revoke(["SELECT"], "TABLE auth.users", "devmentor_backup")
-    op.revoke(["DELETE", "INSERT", "SELECT", "UPDATE"], "TABLE auth.users", "devmentor_auth")
+    op.revoke(["DELETE", "SELECT"], "TABLE auth.users", "devmentor_auth")
     op.revoke(["SELECT"], "TABLE auth.user_sessions", "devmentor_backup")
     op.revoke(["DELETE", "INSERT", "SELECT", "UPDATE"], "TABLE auth.user_sessions", "devmentor_auth")
     op.revoke(["SELECT"], "TABLE auth.teams", "devmentor_readonly")

@@ -326,7 +326,6 @@ def upgrade() -> None:
         check="id = devmentor.user_id()",
     )
     # Before the grants on columns: it would take those along.
-    op.revoke(["INSERT", "UPDATE"], "TABLE auth.users", "devmentor_auth")
     op.grant(["UPDATE"], "COLUMN auth.users.full_name", "devmentor_auth")
     op.grant(["SELECT"], "COLUMN auth.users.id", "devmentor_memory")
     op.grant(["UPDATE"], "COLUMN auth.users.is_active", "devmentor_auth")
@@ -683,7 +682,6 @@ def downgrade() -> None:
         "FUNCTION auth.accounts(p_role auth.user_role, p_is_active boolean, p_before uuid, p_limit integer)",
         None,
     )
-    op.grant(["INSERT", "UPDATE"], "TABLE auth.users", "devmentor_auth")
     op.revoke(["EXECUTE"], "FUNCTION auth.usernames(p_ids uuid[])", "devmentor_projects")
     op.revoke(["EXECUTE"], "FUNCTION auth.usernames(p_ids uuid[])", "devmentor_auth")
     op.grant(["EXECUTE"], "FUNCTION auth.usernames(p_ids uuid[])", "PUBLIC")
