@@ -335,7 +335,10 @@ class TeamMember(Record):
         {"schema": SCHEMA, "comment": "Who belongs to which team"},
     )
     __security__: ClassVar = Security(
-        shared_in_team(team="team_id"), grants=_TEAM_GRANTS, definer=("SELECT",), audited=True
+        shared_in_team(team="team_id", member="member_id"),
+        grants=_TEAM_GRANTS,
+        definer=("SELECT",),
+        audited=True,
     )
 
     user_id: Mapped[UUID] = mapped_column(

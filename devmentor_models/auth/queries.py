@@ -34,17 +34,15 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql
 
 from devmentor_models.auth.enums import AuditEvent
-from devmentor_models.auth.models import AuditEntry, Team, TeamMember, User, UserKey
+from devmentor_models.auth.models import AuditEntry, User, UserKey
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.types import Timestamp
 
 # The tables behind the classes: Core statements skip the ORM's compilation and loading.
 USERS = cast("Table", User.__table__)
 AUDIT = cast("Table", AuditEntry.__table__)
-_TEAMS = cast("Table", Team.__table__)
 
 T = TypeVar("T")
 
@@ -204,43 +202,6 @@ def row_changes(user_id: object, table_name: str | None, row_id: object | None) 
 
 #: Only once the user's row is gone: the function makes sure of it.
 ANONYMISE_TRAIL = select(func.auth.anonymise_trail(parameter(USERS.c.id, "user_id")))
-
-# Teams
-
-TEAM = select(Team).where(
-    Team.user_id == parameter(USERS.c.id, "user_id"), Team.id == parameter(_TEAMS.c.id, "team_id")
-)
-TEAM_FOR_UPDATE = TEAM.with_for_update(key_share=True).execution_options(populate_existing=True)
-
-
-def teams_of(user_id: object) -> Select[Team]:
-    """Select the teams that a user owns."""
-    return select(Team).where(Team.user_id == user_id)
-
-
-def members_of(user_id: object, team_id: object) -> Select[TeamMember]:
-    """Select the memberships of a team."""
-    return select(TeamMember).where(TeamMember.user_id == user_id, TeamMember.team_id == team_id)
-
-
-_add = postgresql.insert(TeamMember)
-ADD_MEMBER = (
-    _add.on_conflict_do_update(
-        index_elements=["user_id", "team_id", "member_id"], set_={"role": _add.excluded.role}
-    )
-    .returning(TeamMember)
-    .execution_options(populate_existing=True)
-)
-REMOVE_MEMBER = (
-    delete(TeamMember)
-    .where(
-        TeamMember.user_id == parameter(USERS.c.id, "user_id"),
-        TeamMember.team_id == parameter(_TEAMS.c.id, "team_id"),
-        TeamMember.member_id == parameter(USERS.c.id, "member_id"),
-    )
-    .returning(TeamMember.id)
-)
-
 
 # Personal data
 

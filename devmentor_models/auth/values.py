@@ -8,9 +8,17 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from devmentor_models.auth.enums import UserRole
-from devmentor_models.auth.models import User
+from devmentor_models.auth.enums import TeamRole, UserRole
+from devmentor_models.auth.models import Team, User
 from devmentor_models.errors import TokenInvalid, TokenReused
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedTeam:
+    """A team, and what the acting user may do in it as its member."""
+
+    team: Team
+    role: TeamRole
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from devmentor_models.errors import InvalidValue
+from devmentor_models.errors import InvalidValue, NotFound
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, after, page_of
 from devmentor_models.projects import queries
@@ -69,6 +69,16 @@ class AsyncCollaboratorRepository(AsyncProjectsRepository):
         collaborator = await self._collaborator(project_id, member_id)
         await self.session.delete(collaborator)
         await self._flush()
+
+    async def leave(self, project_id: UUID) -> None:
+        """Leave a project of somebody else, from the next transaction on.
+
+        Raises:
+            NotFound: The acting user is no collaborator of such a project.
+        """
+        left = await self._execute(queries.LEAVE_PROJECT, {"project": project_id, "me": self.user_id})
+        if left.first() is None:
+            raise NotFound("project", project_id)
 
     async def list(
         self, project_id: UUID, *, cursor: str | None = None, limit: int = DEFAULT_LIMIT

@@ -279,7 +279,7 @@ class ProjectCollaborator(MutableRecord):
         {"schema": SCHEMA, "comment": "Who may see or edit whose project"},
     )
     __security__: ClassVar = Security(
-        shared_by(project="project_id", writers=Writers.OWNER),
+        shared_by(project="project_id", member="member_id", writers=Writers.OWNER),
         grants=(
             Grant(Service.PROJECTS),
             *(Grant(service, _READ) for service in Service if service is not Service.PROJECTS),

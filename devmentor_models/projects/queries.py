@@ -24,6 +24,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    delete,
     exists,
     func,
     or_,
@@ -176,6 +177,14 @@ COLLABORATOR = select(ProjectCollaborator).where(
 COLLABORATORS_OF_PROJECT = select(ProjectCollaborator).where(
     ProjectCollaborator.user_id == OWNER_OF_PROJECT,
     ProjectCollaborator.project_id == bindparam("project_id"),
+)
+LEAVE_PROJECT = (
+    delete(ProjectCollaborator)
+    .where(
+        ProjectCollaborator.project_id == bindparam("project"),
+        ProjectCollaborator.member_id == bindparam("me"),
+    )
+    .returning(ProjectCollaborator.id)
 )
 CREDITS_OF_PROJECT = select(CreditEntry).where(
     CreditEntry.user_id == OWNER_OF_PROJECT, CreditEntry.project_id == bindparam("project_id")

@@ -55,6 +55,7 @@ class Policy:
         owner: Column with the owning user's id, where there is one.
         project: Column with the project's id, where collaborators of the project see the row too.
         team: Column with the team's id, where members of the team see the row too.
+        member: Column with the id of the user with whom the row shares something: they may delete it.
         writers: Who of them may change it.
         catalogue: A row without an owner is everybody's to read.
     """
@@ -63,6 +64,7 @@ class Policy:
     owner: str | None = None
     project: str | None = None
     team: str | None = None
+    member: str | None = None
     writers: Writers = Writers.EDITORS
     catalogue: bool = False
 
@@ -132,14 +134,18 @@ def owned_by(column: str = "user_id", *, or_catalogue: bool = False) -> Policy:
     return Policy(Visibility.OWNER, owner=column, catalogue=or_catalogue)
 
 
-def shared_by(column: str = "user_id", *, project: str, writers: Writers = Writers.EDITORS) -> Policy:
+def shared_by(
+    column: str = "user_id", *, project: str, member: str | None = None, writers: Writers = Writers.EDITORS
+) -> Policy:
     """Return the policy of a row that the owner and the project's collaborators share."""
-    return Policy(Visibility.SHARED, owner=column, project=project, writers=writers)
+    return Policy(Visibility.SHARED, owner=column, project=project, member=member, writers=writers)
 
 
-def shared_in_team(column: str = "user_id", *, team: str, writers: Writers = Writers.OWNER) -> Policy:
+def shared_in_team(
+    column: str = "user_id", *, team: str, member: str | None = None, writers: Writers = Writers.OWNER
+) -> Policy:
     """Return the policy of a row that the owner and the team's members share."""
-    return Policy(Visibility.SHARED, owner=column, team=team, writers=writers)
+    return Policy(Visibility.SHARED, owner=column, team=team, member=member, writers=writers)
 
 
 def trail(column: str = "user_id") -> Policy:

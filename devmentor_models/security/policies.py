@@ -147,3 +147,5 @@ def _shared(policy: Policy) -> Iterator[Rule]:
     yield Rule("maker", "INSERT", editors if policy.writers is Writers.EDITORS else own)
     yield Rule("editor", "UPDATE", own if policy.writers is Writers.OWNER else editors)
     yield Rule("remover", "DELETE", editors if policy.writers is Writers.EDITORS else own)
+    if policy.member:
+        yield Rule("leaver", "DELETE", f"{policy.member} = devmentor.user_id()")

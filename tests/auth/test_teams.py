@@ -52,9 +52,8 @@ def test_another_users_team_does_not_exist(database: Database, new_user: NewUser
             tx.teams.rename(team.id, "Mine")
         with pytest.raises(NotFound):
             tx.teams.remove_member(team.id, owner.id)
-        with pytest.raises(ForeignKeyViolation):
-            with tx.savepoint():
-                tx.teams.add_member(team.id, stranger.id)
+        with pytest.raises(NotFound):
+            tx.teams.add_member(team.id, stranger.id)
         assert (tx.teams.list()).items == []
     with database.begin(Actor.user(owner.id)) as tx:
         assert len((tx.teams.members(team.id)).items) == 1

@@ -53,9 +53,8 @@ async def test_another_users_team_does_not_exist(async_database: AsyncDatabase, 
             await tx.teams.rename(team.id, "Mine")
         with pytest.raises(NotFound):
             await tx.teams.remove_member(team.id, owner.id)
-        with pytest.raises(ForeignKeyViolation):
-            async with tx.savepoint():
-                await tx.teams.add_member(team.id, stranger.id)
+        with pytest.raises(NotFound):
+            await tx.teams.add_member(team.id, stranger.id)
         assert (await tx.teams.list()).items == []
     async with async_database.begin(Actor.user(owner.id)) as tx:
         assert len((await tx.teams.members(team.id)).items) == 1

@@ -184,6 +184,23 @@ def test_whoever_was_removed_has_no_access(database: Database, shared: Shared) -
             tx.tasks.complete(shared.task_id)
 
 
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_whoever_leaves_has_no_access(database: Database, shared: Shared, role: str) -> None:
+    """By themselves, once; the other collaborator stays."""
+    with database.begin(Actor.user(getattr(shared, role))) as tx:
+        tx.collaborators.leave(shared.project_id)
+        with pytest.raises(NotFound):
+            tx.collaborators.leave(shared.project_id)
+    with database.begin(Actor.user(getattr(shared, role))) as tx:
+        with pytest.raises(NotFound):
+            tx.projects.get(shared.project_id)
+    with database.begin(Actor.user(shared.owner)) as tx:
+        (left,) = (tx.collaborators.list(shared.project_id)).items
+        assert left.member_id != getattr(shared, role)
+        with pytest.raises(NotFound):
+            tx.collaborators.leave(shared.project_id)
+
+
 STATEMENTS = {
     "take the project": "UPDATE projects.projects SET user_id = devmentor.user_id()",
     "take a task": "UPDATE projects.tasks SET user_id = devmentor.user_id()",
@@ -213,7 +230,7 @@ def test_sql_of_an_editor_takes_nothing(database: Database, shared: Shared, what
     "statement",
     [
         "DELETE FROM projects.projects",
-        "DELETE FROM projects.project_collaborators",
+        "DELETE FROM projects.project_collaborators WHERE member_id <> devmentor.user_id()",
         "UPDATE projects.project_collaborators SET role = 'editor'",
     ],
 )

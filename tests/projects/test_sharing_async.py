@@ -189,6 +189,23 @@ async def test_whoever_was_removed_has_no_access(database: AsyncDatabase, shared
             await tx.tasks.complete(shared.task_id)
 
 
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+async def test_whoever_leaves_has_no_access(database: AsyncDatabase, shared: Shared, role: str) -> None:
+    """By themselves, once; the other collaborator stays."""
+    async with database.begin(Actor.user(getattr(shared, role))) as tx:
+        await tx.collaborators.leave(shared.project_id)
+        with pytest.raises(NotFound):
+            await tx.collaborators.leave(shared.project_id)
+    async with database.begin(Actor.user(getattr(shared, role))) as tx:
+        with pytest.raises(NotFound):
+            await tx.projects.get(shared.project_id)
+    async with database.begin(Actor.user(shared.owner)) as tx:
+        (left,) = (await tx.collaborators.list(shared.project_id)).items
+        assert left.member_id != getattr(shared, role)
+        with pytest.raises(NotFound):
+            await tx.collaborators.leave(shared.project_id)
+
+
 STATEMENTS = {
     "take the project": "UPDATE projects.projects SET user_id = devmentor.user_id()",
     "take a task": "UPDATE projects.tasks SET user_id = devmentor.user_id()",
@@ -218,7 +235,7 @@ async def test_sql_of_an_editor_takes_nothing(database: AsyncDatabase, shared: S
     "statement",
     [
         "DELETE FROM projects.projects",
-        "DELETE FROM projects.project_collaborators",
+        "DELETE FROM projects.project_collaborators WHERE member_id <> devmentor.user_id()",
         "UPDATE projects.project_collaborators SET role = 'editor'",
     ],
 )
