@@ -71,6 +71,14 @@ def matrix(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "-m", "", "tests/migrations/test_matrix.py", *session.posargs)
 
 
+@nox.session(default=False)
+def access(session: nox.Session) -> None:
+    """Play thousands of random sequences of calls against the model of access; `tests` plays some."""
+    install(session, "tests")
+    thorough = {"HYPOTHESIS_PROFILE": "thorough"}
+    session.run("pytest", "tests/security/test_model_of_access.py", *session.posargs, env=thorough)
+
+
 @nox.session
 def services(session: nox.Session) -> None:
     """Run the tests that need PgBouncer or pgAudit. Root on Debian gets them installed."""
