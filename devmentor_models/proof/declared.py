@@ -146,8 +146,13 @@ class Protected:
         return visibility is not Visibility.TRAIL or command in {"SELECT", "INSERT"}
 
     def guest(self, role: str, command: str, *, editor: bool) -> bool:
-        """Tell whether a user may do it with a row that another one shares."""
+        """Tell whether a user may do it with a row that another one shares.
+
+        Memberships that are tried are the viewer's: whoever has one may end it, and nobody else's.
+        """
         policy = self.security.policy
+        if command == "DELETE" and policy.member and not editor:
+            return True
         if role == BACKUP.name or command == "SELECT":
             return command == "SELECT"
         if not editor or policy.writers is Writers.OWNER:
