@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from devmentor_models.proof import Failure, Report, prove_on
+from devmentor_models.testing.databases import DatabaseServer
 
 
 @dataclass(frozen=True)
@@ -247,16 +249,16 @@ HOLES = {
 
 
 @pytest.fixture(scope="module")
-def report(devmentor_url: str) -> Iterator[Report]:
-    """Yield what the proof says of a database with every hole."""
-    engine = create_engine(devmentor_url)
-    with engine.connect() as connection:
-        for hole in HOLES.values():
-            if hole.sql:
-                connection.execute(text(hole.sql))
-        yield prove_on(connection)
-        connection.rollback()
-    engine.dispose()
+def report(devmentor_server: DatabaseServer, devmentor_template: str) -> Iterator[Report]:
+    """Yield what the proof says of a database with every hole, and without rows, which could stop up one."""
+    name = f"devmentor_test_{uuid4().hex}"
+    with devmentor_server.database(name, template=devmentor_template, drop=True) as url:
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            for hole in HOLES.values():
+                if hole.sql:
+                    connection.execute(text(hole.sql))
+            yield prove_on(connection)
+            connection.rollback()
 
 
 def tells(failure: Failure, hole: Hole) -> bool:
