@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from devmentor_models.errors import ConfigurationError
-from devmentor_models.security.signing import ContextKey, ContextKeys
+from devmentor_models.security.signing import ContextKey, signing_key
 from devmentor_models.tls import secure
 
 
@@ -62,9 +62,7 @@ class DatabaseSettings(BaseSettings):
         Raises:
             ConfigurationError: It is not a key.
         """
-        if self.context_key is None or not self.context_key.get_secret_value():
-            return None
-        return ContextKeys.from_text(self.context_key.get_secret_value()).signing
+        return signing_key(self.context_key.get_secret_value() if self.context_key else None)
 
     def conninfo(self) -> str:
         """Return libpq's connection string, with TLS required for any host that is not this machine."""

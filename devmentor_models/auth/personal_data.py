@@ -20,7 +20,7 @@ from devmentor_models.auth.base import AuthRepository
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.queries import USERS, parameters
 from devmentor_models.errors import NotFound
-from devmentor_models.kit.base import Base
+from devmentor_models.kit.base import protected_tables
 from devmentor_models.kit.encryption import Ciphertext, EncryptedText, Place
 from devmentor_models.kit.types import Sha256
 
@@ -131,11 +131,7 @@ def _is_withheld(table: Table, column: Column[Any]) -> bool:
 
 
 def _secret_columns(table: Table) -> tuple[str, ...]:
-    for mapper in Base.registry.mappers:
-        if mapper.local_table is table:
-            security = mapper.class_.__security__
-            return tuple(security.secret)
-    return ()
+    return next((security.secret for mapped, security in protected_tables() if mapped is table), ())
 
 
 def _jsonable(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from typing import Annotated
 
@@ -31,15 +30,15 @@ def context_key(
     Give the services the key first. To change it: services and database get "new,old", then "new".
     """
     from devmentor_models.errors import ConfigurationError  # noqa: PLC0415 - slow to import
+    from devmentor_models.kit.keys import generate_key  # noqa: PLC0415 - likewise
     from devmentor_models.migrations import context_keys  # noqa: PLC0415 - likewise
     from devmentor_models.security.signing import (  # noqa: PLC0415 - likewise
-        KEY_BYTES,
         KEY_VARIABLE,
         ContextKeys,
     )
 
     if generate:
-        typer.echo(base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode())
+        typer.echo(generate_key())
         return
     target = resolve(url)
     if off:

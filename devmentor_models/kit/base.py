@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import import_module
@@ -175,6 +176,16 @@ def table_named(name: str) -> Table:
     return Base.metadata.tables[name]
 
 
+def protected_tables() -> Iterator[tuple[Table, Security]]:
+    """Yield every mapped table with its ``__security__``, by name."""
+    found = {
+        mapper.local_table: mapper.class_.__security__
+        for mapper in Base.registry.mappers
+        if isinstance(mapper.local_table, Table)
+    }
+    yield from sorted(found.items(), key=lambda item: item[0].fullname)
+
+
 @event.listens_for(Base, "attribute_instrument", propagate=True)
 def _check_on_assignment(cls: type[Base], key: str, attribute: Any) -> None:
     """Check values where they are assigned, so that none enters a unit of work."""
@@ -198,6 +209,7 @@ __all__ = [
     "Record",
     "SoftDeletable",
     "pg_enum",
+    "protected_tables",
     "table_named",
     "tenant_fk",
 ]

@@ -35,8 +35,6 @@ equal values.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
 from dataclasses import dataclass
@@ -48,7 +46,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Dialect, LargeBinary
 
-from devmentor_models.errors import ConfigurationError, DecryptionFailed, EncryptionKeyMissing
+from devmentor_models.errors import DecryptionFailed, EncryptionKeyMissing
+from devmentor_models.kit.keys import KEY_BYTES, check_keys, generate_key, read_keys
 from devmentor_models.kit.types import CheckedType
 
 KEYS_VARIABLE = "DEVMENTOR_ENCRYPTION_KEYS"
@@ -56,12 +55,11 @@ KEYS_VARIABLE = "DEVMENTOR_ENCRYPTION_KEYS"
 USER_KEYS = "auth.user_keys"
 RING_FORMAT = 1
 USER_FORMAT = 2
-_KEY_BYTES = 32
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 HEADER_BYTES = 1 + _KEY_ID_BYTES
-WRAPPED_BYTES = HEADER_BYTES + _NONCE_BYTES + _KEY_BYTES + _TAG_BYTES
+WRAPPED_BYTES = HEADER_BYTES + _NONCE_BYTES + KEY_BYTES + _TAG_BYTES
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ class KeyRing:
         """Refuse an empty ring and keys of a wrong length."""
         if not self.keys:
             raise EncryptionKeyMissing
-        if any(len(key) != _KEY_BYTES for key in self.keys):
-            raise ConfigurationError(f"{KEYS_VARIABLE}: each key must be {_KEY_BYTES} bytes")
+        check_keys(self.keys, KEYS_VARIABLE)
 
     @classmethod
     def from_text(cls, text: str) -> KeyRing:
@@ -85,16 +82,12 @@ class KeyRing:
             EncryptionKeyMissing: The text is empty.
             ConfigurationError: A key is not base64, or not 32 bytes.
         """
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        try:
-            return cls(tuple(base64.b64decode(part, altchars=b"-_", validate=True) for part in parts))
-        except binascii.Error:
-            raise ConfigurationError(f"{KEYS_VARIABLE}: a key is not base64") from None
+        return cls(read_keys(text, KEYS_VARIABLE))
 
     @staticmethod
     def generate() -> str:
         """Return a fresh key in the form that `from_text` reads."""
-        return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
+        return generate_key()
 
     @property
     def first_id(self) -> bytes:
@@ -224,7 +217,7 @@ def new_user_key(user_id: UUID) -> bytes:
     Raises:
         EncryptionKeyMissing: There is no ring.
     """
-    return key_ring().encrypt(os.urandom(_KEY_BYTES), _wrapping(user_id))
+    return key_ring().encrypt(os.urandom(KEY_BYTES), _wrapping(user_id))
 
 
 def unwrap(wrapped: bytes, user_id: UUID) -> bytes:

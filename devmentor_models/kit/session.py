@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from devmentor_models.errors import ActorChanged, CommitUnknown, ConnectionLost
 from devmentor_models.kit.translate import scrub, translate
 from devmentor_models.security.actor import Actor, context_sql
-from devmentor_models.security.signing import IDENTITY, KEY_VARIABLE, ContextKeys
+from devmentor_models.security.signing import IDENTITY, KEY_VARIABLE, signing_key
 
 #: Where a session keeps its actor, in ``session.info``.
 ACTOR_KEY = "devmentor.actor"
@@ -39,8 +39,7 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
     if bound is not None or session.in_transaction():
         raise ActorChanged
     session.info[ACTOR_KEY] = actor
-    text = os.environ.get(KEY_VARIABLE)
-    key = ContextKeys.from_text(text).signing if text else None
+    key = signing_key(os.environ.get(KEY_VARIABLE))
 
     def apply(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
         if transaction.nested:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from sqlalchemy import Table
 
-from devmentor_models.kit.base import Base
+from devmentor_models.kit.base import protected_tables
 from devmentor_models.kit.objects import Definer, Statement, declared
 from devmentor_models.registry import TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.security.declarations import Security, Service, Visibility, Writers
@@ -191,13 +191,9 @@ def _parsed(privilege: str) -> tuple[str, frozenset[str] | None]:
 
 def protected() -> dict[str, Protected]:
     """Return every model's table, by name, parents before children."""
-    classes = {
-        mapper.local_table: mapper.class_
-        for mapper in Base.registry.mappers
-        if isinstance(mapper.local_table, Table)
-    }
-    tables = [table for table in target_metadata.sorted_tables if table in classes]
-    return {table.fullname: Protected(table, classes[table].__security__) for table in tables}
+    found = dict(protected_tables())
+    tables = [table for table in target_metadata.sorted_tables if table in found]
+    return {table.fullname: Protected(table, found[table]) for table in tables}
 
 
 def definers() -> dict[str, Definer]:

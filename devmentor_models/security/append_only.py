@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Table
 
-from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
+from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, function, trigger
 from devmentor_models.security.roles import OWNER
 
@@ -35,9 +35,8 @@ def declare_append_only() -> None:
     PostgreSQL copies triggers of rows to partitions, but not those of TRUNCATE: ``ensure_partitions`` does.
     """
     declare(Base.metadata, function(_REFUSE_CHANGE, comment="Refuses to change an append-only table"))
-    for mapper in Base.registry.mappers:
-        table = mapper.local_table
-        if isinstance(table, Table) and mapper.class_.__security__.append_only:
+    for table, security in protected_tables():
+        if security.append_only:
             declare(Base.metadata, *_triggers(table))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Table
 
-from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
+from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, protected_tables
 from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.objects import Statement, declare, function, trigger
 from devmentor_models.security.context import DEFINER, definer_function, setting
@@ -139,11 +139,8 @@ def declare_audit() -> None:
 
 
 def audited_tables() -> Iterator[tuple[Table, Security]]:
-    """Yield the tables whose changes are recorded, and what protects them."""
-    for mapper in sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__name__):
-        table, security = mapper.local_table, mapper.class_.__security__
-        if isinstance(table, Table) and security.audited:
-            yield table, security
+    """Return the tables whose changes are recorded, and what protects them."""
+    return ((table, security) for table, security in protected_tables() if security.audited)
 
 
 def _triggers(table: Table, security: Security) -> Iterator[Statement]:

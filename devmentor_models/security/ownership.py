@@ -6,11 +6,9 @@ the new one are theirs to change.
 
 from __future__ import annotations
 
-from sqlalchemy import Table
-
-from devmentor_models.kit.base import Base
+from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import declare, function, trigger
-from devmentor_models.security.declarations import Security, Visibility, Writers
+from devmentor_models.security.declarations import Visibility, Writers
 from devmentor_models.security.roles import OWNER
 
 _REFUSE = """
@@ -27,12 +25,10 @@ $fn$
 def declare_ownership() -> None:
     """Declare the function, and the trigger of every table that editors may change."""
     declare(Base.metadata, function(_REFUSE, comment="Refuses to change what is the owner's alone"))
-    for mapper in Base.registry.mappers:
-        table = mapper.local_table
-        security: Security = mapper.class_.__security__
+    for table, security in protected_tables():
         policy = security.policy
         shared = policy.visibility is Visibility.SHARED and policy.writers is not Writers.OWNER
-        if isinstance(table, Table) and shared and not security.append_only:
+        if shared and not security.append_only:
             keep(table.fullname, "keep_owner", (str(policy.owner),))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Table
 
-from devmentor_models.kit.base import Base
+from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
@@ -53,13 +53,10 @@ class Rule:
 def declare_policies() -> None:
     """Declare the protection of every mapped table as its ``__security__`` says."""
     used: dict[str, set[str]] = {}
-    for mapper in Base.registry.mappers:
-        table = mapper.local_table
-        if isinstance(table, Table):
-            security: Security = mapper.class_.__security__
-            declare(Base.metadata, *protection(table, security))
-            roles = {grant.service.role for grant in security.grants} | {READONLY.name, BACKUP.name}
-            used.setdefault(str(table.schema), set()).update(roles)
+    for table, security in protected_tables():
+        declare(Base.metadata, *protection(table, security))
+        roles = {grant.service.role for grant in security.grants} | {READONLY.name, BACKUP.name}
+        used.setdefault(str(table.schema), set()).update(roles)
     for schema, roles in used.items():
         for role in sorted(roles):
             declare(Base.metadata, statement(f"GRANT USAGE ON SCHEMA {schema} TO {role}", needs_tables=False))

@@ -11,8 +11,6 @@ the services their key first: an unsigned database ignores it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -21,10 +19,10 @@ from functools import lru_cache
 from typing import Self
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.keys import KEY_BYTES, read_keys
 from devmentor_models.security.actor import SIGNED_SETTINGS, Actor, context_sql
 
 KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
-KEY_BYTES = 32
 _BLOCK_BYTES = 64  # of SHA-256
 
 #: What identifies a transaction: asked for in the message that begins it.
@@ -85,12 +83,8 @@ class ContextKeys:
         Raises:
             ConfigurationError: There is no key, or one is not base64 of 32 bytes.
         """
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        try:
-            secrets = [base64.b64decode(part, altchars=b"-_", validate=True) for part in parts]
-        except binascii.Error:
-            raise ConfigurationError(f"{KEY_VARIABLE}: a key is not base64") from None
-        if not secrets or any(len(secret) != KEY_BYTES for secret in secrets):
+        secrets = read_keys(text, KEY_VARIABLE)
+        if not secrets:
             raise ConfigurationError(f"{KEY_VARIABLE}: each key must be {KEY_BYTES} bytes")
         return cls(tuple(ContextKey(secret) for secret in secrets))
 
@@ -98,3 +92,12 @@ class ContextKeys:
     def signing(self) -> ContextKey:
         """The key that signs."""
         return self.keys[0]
+
+
+def signing_key(text: str | None) -> ContextKey | None:
+    """Return the key that signs, of what the variable holds; None where contexts are not signed.
+
+    Raises:
+        ConfigurationError: It is not a key.
+    """
+    return ContextKeys.from_text(text).signing if text else None
