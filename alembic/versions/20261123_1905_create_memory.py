@@ -440,7 +440,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "user_id", "document_id", "ordinal", name=op.f("uq_chunks_user_id_document_id_ordinal")
         ),
-        sa.UniqueConstraint("user_id", "id", name=op.f("uq_chunks_user_id_id")),
+        sa.UniqueConstraint("user_id", "document_id", "id", name=op.f("uq_chunks_user_id_document_id_id")),
         schema="memory",
         comment="Pieces of documents, which are what a search finds",
     )
@@ -455,6 +455,9 @@ def upgrade() -> None:
             comment="Time-ordered UUIDv7, made by the client or by default by the server",
         ),
         sa.Column("user_id", sa.Uuid(), nullable=False, comment="Whose vector this is"),
+        sa.Column(
+            "document_id", sa.Uuid(), nullable=False, comment="The document that the chunk is a piece of"
+        ),
         sa.Column("chunk_id", sa.Uuid(), nullable=False, comment="The chunk"),
         sa.Column(
             "model_id",
@@ -527,9 +530,9 @@ def upgrade() -> None:
             ondelete="RESTRICT",
         ),
         sa.ForeignKeyConstraint(
-            ["user_id", "chunk_id"],
-            ["memory.chunks.user_id", "memory.chunks.id"],
-            name=op.f("fk_embeddings_meta_user_id_chunk_id"),
+            ["user_id", "document_id", "chunk_id"],
+            ["memory.chunks.user_id", "memory.chunks.document_id", "memory.chunks.id"],
+            name=op.f("fk_embeddings_meta_user_id_document_id_chunk_id"),
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
@@ -537,7 +540,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_embeddings_meta")),
         sa.UniqueConstraint(
-            "user_id", "chunk_id", "model_id", name=op.f("uq_embeddings_meta_user_id_chunk_id_model_id")
+            "user_id",
+            "document_id",
+            "chunk_id",
+            "model_id",
+            name=op.f("uq_embeddings_meta_user_id_document_id_chunk_id_model_id"),
         ),
         schema="memory",
         comment="Vectors of chunks, one for each embedding model",
@@ -545,7 +552,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_embeddings_meta_model_id",
         "embeddings_meta",
-        ["model_id", "dimensions"],
+        ["model_id", "dimensions", "user_id"],
         unique=False,
         schema="memory",
     )

@@ -265,13 +265,12 @@ class AsyncDocumentRepository(AsyncRepository):
             return 0
         found = await AsyncModelLookup(self.session).get(model)
         parameters = {"tenant_id": self.user_id, "ids": [*vectors]}
-        result: Any = await self._execute(queries.CHUNK_HASHES, parameters)
-        hashes: dict[UUID, bytes] = dict(result.all())
-        if missing := vectors.keys() - hashes.keys():
+        result = await self._execute(queries.CHUNK_KEYS, parameters)
+        chunks = {row["id"]: row for row in result.mappings()}
+        if missing := vectors.keys() - chunks.keys():
             raise NotFound("chunk", min(missing))
         rows = [
-            embedding_row(chunk_id, hashes[chunk_id], vector, self.user_id, found)
-            for chunk_id, vector in sorted(vectors.items())
+            embedding_row(chunks[chunk_id], vector, found) for chunk_id, vector in sorted(vectors.items())
         ]
         keys = (await self._execute(queries.PUT_EMBEDDINGS, rows)).scalars().all()
         queued = {"tenant_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -77,8 +77,7 @@ def rows_of(new: NewDocument, user_id: UUID, model: ModelInfo | None) -> Rows:
     if model is not None:
         vectors = [chunk.embedding for chunk in new.chunks or ()] or [None] * len(chunks)
         embeddings = [
-            embedding_row(chunk["id"], chunk["content_hash"], vector, user_id, model)
-            for chunk, vector in zip(chunks, vectors, strict=True)
+            embedding_row(chunk, vector, model) for chunk, vector in zip(chunks, vectors, strict=True)
         ]
     names = ("id", "user_id", "project_id", "title", "content", "source", "source_uri", "content_hash")
     row = {name: getattr(document, name) for name in names}
@@ -86,10 +85,13 @@ def rows_of(new: NewDocument, user_id: UUID, model: ModelInfo | None) -> Rows:
     return Rows(row, chunks, embeddings)
 
 
-def embedding_row(
-    chunk_id: UUID, content_hash: bytes, vector: Sequence[float] | None, user_id: UUID, model: ModelInfo
-) -> Row:
+def embedding_row(chunk: Mapping[str, Any], vector: Sequence[float] | None, model: ModelInfo) -> Row:
     """Return the row of a chunk's vector; without one it waits to be computed.
+
+    Args:
+        chunk: The chunk's row, or at least its id, user_id, document_id and content_hash.
+        vector: The vector.
+        model: The model that made it, or is to make it.
 
     Raises:
         InvalidValue: The vector is not one of the model.
@@ -98,11 +100,12 @@ def embedding_row(
     done = vector is not None
     return {
         "id": key,
-        "user_id": user_id,
-        "chunk_id": chunk_id,
+        "user_id": chunk["user_id"],
+        "document_id": chunk["document_id"],
+        "chunk_id": chunk["id"],
         "model_id": model.id,
         "dimensions": model.dimensions,
-        "content_hash": content_hash,
+        "content_hash": chunk["content_hash"],
         "status": EmbeddingStatus.INDEXED if done else EmbeddingStatus.PENDING,
         "embedding": check_vector(vector, model) if vector is not None else None,
         # The point has the embedding's key, so that delivering it twice makes one point.

@@ -157,7 +157,8 @@ class Chunk(Record):
     __tablename__ = "chunks"
     __table_args__ = (
         tenant_fk("document_id", "memory.documents"),
-        UniqueConstraint("user_id", "id"),
+        # What a vector refers to.
+        UniqueConstraint("user_id", "document_id", "id"),
         UniqueConstraint("user_id", "document_id", "ordinal"),
         CheckConstraint("ordinal >= 0", name="ordinal"),
         CheckConstraint("token_count >= 0", name="token_count"),
@@ -196,8 +197,12 @@ class Embedding(MutableRecord):
 
     __tablename__ = "embeddings_meta"
     __table_args__ = (
-        tenant_fk("chunk_id", "memory.chunks"),
-        UniqueConstraint("user_id", "chunk_id", "model_id"),
+        ForeignKeyConstraint(
+            ["user_id", "document_id", "chunk_id"],
+            ["memory.chunks.user_id", "memory.chunks.document_id", "memory.chunks.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint("user_id", "document_id", "chunk_id", "model_id"),
         CheckConstraint("vector_dims(embedding) = dimensions", name="embedding_dimensions"),
         # A zero vector has no direction: every cosine distance to it is NaN.
         CheckConstraint("l2_norm(embedding) > 0", name="embedding_direction"),
@@ -209,7 +214,8 @@ class Embedding(MutableRecord):
             ["ai.embedding_models.id", "ai.embedding_models.dimensions"],
             ondelete="RESTRICT",
         ),
-        Index("ix_embeddings_meta_model_id", "model_id", "dimensions"),
+        # For the key above, and for an exact search: all of a tenant's vectors by one model.
+        Index("ix_embeddings_meta_model_id", "model_id", "dimensions", "user_id"),
         Index(
             "ix_embeddings_meta_unfinished",
             "user_id",
@@ -228,6 +234,8 @@ class Embedding(MutableRecord):
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose vector this is"
     )
+    # Repeated from the chunk: a search filters by documents without reading the chunks' text.
+    document_id: Mapped[UUID] = mapped_column(comment="The document that the chunk is a piece of")
     chunk_id: Mapped[UUID] = mapped_column(comment="The chunk")
     model_id: Mapped[UUID] = mapped_column(
         comment="The model that made the vector; in use it cannot be deleted"

@@ -160,14 +160,16 @@ PENDING_CHUNKS = (
         Document.deleted_at.is_(None),
     )
 )
-CHUNK_HASHES = select(Chunk.id, Chunk.content_hash).where(Chunk.user_id == _USER, Chunk.id == any_(_IDS))
+CHUNK_KEYS = select(Chunk.id, Chunk.user_id, Chunk.document_id, Chunk.content_hash).where(
+    Chunk.user_id == _USER, Chunk.id == any_(_IDS)
+)
 
 
 def _put_embeddings() -> Executable:
     statement = pg_insert(EMBEDDINGS)
     new = statement.excluded
     return statement.on_conflict_do_update(
-        index_elements=["user_id", "chunk_id", "model_id"],
+        index_elements=["user_id", "document_id", "chunk_id", "model_id"],
         set_={
             "embedding": new.embedding,
             "content_hash": new.content_hash,

@@ -72,7 +72,13 @@ class EmbeddingFactory(ModelFactory[Embedding]):
 
     id = LazyFunction(uuid7)
     user_id = KeyOf("chunk.user_id", "user.id", make=UserFactory)
-    chunk_id = KeyOf("chunk.id", make=ChunkFactory, user_id=SelfAttribute("..user_id"))
+    document_id = KeyOf("chunk.document_id", make=DocumentFactory, user_id=SelfAttribute("..user_id"))
+    chunk_id = KeyOf(
+        "chunk.id",
+        make=ChunkFactory,
+        user_id=SelfAttribute("..user_id"),
+        document_id=SelfAttribute("..document_id"),
+    )
     model_id = KeyOf("model.id", make=EmbeddingModelFactory)
     dimensions = LazyAttribute(lambda row: row.model.dimensions if row.model else 3)
     content_hash = LazyAttribute(lambda row: row.chunk.content_hash if row.chunk else _digest(""))
