@@ -59,16 +59,22 @@ CONFIGURATION = (
     + " ".join(f"WHEN '{item}'::memory.text_language THEN '{item}'::regconfig" for item in STEMMED)
     + " ELSE 'simple'::regconfig END"
 )
-DOCUMENT_FTS = (
-    f"setweight(to_tsvector({CONFIGURATION}, (title)::text), 'A'::\"char\") || "
-    f'setweight(to_tsvector({CONFIGURATION}, "left"(content, 50000)), \'B\'::"char")'
-)
+DOCUMENT_FTS = f"to_tsvector({CONFIGURATION}, (title)::text)"
 CHUNK_FTS = f"to_tsvector({CONFIGURATION}, (content)::text)"
+
+SYMBOLS = r"""
+CREATE FUNCTION memory.symbols(content text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+    SELECT coalesce(string_agg(DISTINCT lower(found[1]), ' '), '')
+      FROM regexp_matches(content, '((?:[[:alnum:]]*[_./:\\@#$]+|--)[[:alnum:]_][[:alnum:]_./:\\@#$-]*|[[:lower:]]+[[:upper:]][[:alnum:]]*|[[:upper:]]+[[:lower:]]+[[:upper:]][[:alnum:]]*|[[:alpha:]]+[[:digit:]][[:alnum:]]*|[[:digit:]]+[[:alpha:]][[:alnum:]]*)', 'g') AS found
+)
+"""
 
 
 def upgrade() -> None:
     """Create the schema with its types, tables, indexes, triggers and first partitions."""
     op.execute("CREATE SCHEMA memory")
+    op.create_function(SYMBOLS)
     op.create_table(
         "vector_outbox",
         sa.Column(
@@ -268,7 +274,7 @@ def upgrade() -> None:
                 persisted=True,
             ),
             nullable=False,
-            comment="Words of the title and of the first 50000 characters",
+            comment="Words of the title; those of the content are in the chunks",
         ),
         sa.Column(
             "created_at",
@@ -312,7 +318,15 @@ def upgrade() -> None:
         comment="What is remembered, whole; chunks hold it in searchable pieces",
     )
     op.create_index(
-        "ix_documents_fts", "documents", ["fts"], unique=False, schema="memory", postgresql_using="gin"
+        "ix_documents_deleted",
+        "documents",
+        ["user_id"],
+        unique=False,
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_documents_language", "documents", ["user_id", "language"], unique=False, schema="memory"
     )
     op.create_index(
         "ix_documents_metadata",
@@ -324,22 +338,13 @@ def upgrade() -> None:
         postgresql_ops={"metadata": "jsonb_path_ops"},
     )
     op.create_index(
-        "ix_documents_source_uri",
+        "ix_documents_names",
         "documents",
-        ["source_uri"],
+        ["user_id", "fts", "title", "source_uri"],
         unique=False,
         schema="memory",
         postgresql_using="gin",
-        postgresql_ops={"source_uri": "gin_trgm_ops"},
-    )
-    op.create_index(
-        "ix_documents_title",
-        "documents",
-        ["title"],
-        unique=False,
-        schema="memory",
-        postgresql_using="gin",
-        postgresql_ops={"title": "gin_trgm_ops"},
+        postgresql_ops={"title": "gin_trgm_ops", "source_uri": "gin_trgm_ops"},
     )
     op.create_index(
         "ix_documents_user_id_project_id",
@@ -416,6 +421,13 @@ def upgrade() -> None:
             comment="Words of the text",
         ),
         sa.Column(
+            "symbols",
+            sa.Text(),
+            sa.Computed("memory.symbols((content)::text)", persisted=True),
+            nullable=False,
+            comment="Identifiers, paths and codes in the text, in lower case",
+        ),
+        sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
@@ -444,7 +456,15 @@ def upgrade() -> None:
         schema="memory",
         comment="Pieces of documents, which are what a search finds",
     )
-    op.create_index("ix_chunks_fts", "chunks", ["fts"], unique=False, schema="memory", postgresql_using="gin")
+    op.create_index(
+        "ix_chunks_words",
+        "chunks",
+        ["user_id", "fts", "symbols"],
+        unique=False,
+        schema="memory",
+        postgresql_using="gin",
+        postgresql_ops={"symbols": "gin_trgm_ops"},
+    )
     op.create_table(
         "embeddings_meta",
         sa.Column(
@@ -583,7 +603,13 @@ def downgrade() -> None:
     )
     op.drop_index("ix_embeddings_meta_model_id", table_name="embeddings_meta", schema="memory")
     op.drop_table("embeddings_meta", schema="memory")
-    op.drop_index("ix_chunks_fts", table_name="chunks", schema="memory", postgresql_using="gin")
+    op.drop_index(
+        "ix_chunks_words",
+        table_name="chunks",
+        schema="memory",
+        postgresql_using="gin",
+        postgresql_ops={"symbols": "gin_trgm_ops"},
+    )
     op.drop_table("chunks", schema="memory")
     op.drop_index(
         "uq_documents_user_id_project_id_content_hash",
@@ -594,18 +620,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_documents_user_id_project_id", table_name="documents", schema="memory")
     op.drop_index(
-        "ix_documents_title",
+        "ix_documents_names",
         table_name="documents",
         schema="memory",
         postgresql_using="gin",
-        postgresql_ops={"title": "gin_trgm_ops"},
-    )
-    op.drop_index(
-        "ix_documents_source_uri",
-        table_name="documents",
-        schema="memory",
-        postgresql_using="gin",
-        postgresql_ops={"source_uri": "gin_trgm_ops"},
+        postgresql_ops={"title": "gin_trgm_ops", "source_uri": "gin_trgm_ops"},
     )
     op.drop_index(
         "ix_documents_metadata",
@@ -614,13 +633,20 @@ def downgrade() -> None:
         postgresql_using="gin",
         postgresql_ops={"metadata": "jsonb_path_ops"},
     )
-    op.drop_index("ix_documents_fts", table_name="documents", schema="memory", postgresql_using="gin")
+    op.drop_index("ix_documents_language", table_name="documents", schema="memory")
+    op.drop_index(
+        "ix_documents_deleted",
+        table_name="documents",
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.drop_table("documents", schema="memory")
     op.drop_index("ix_search_history_user_id", table_name="search_history", schema="memory")
     op.drop_table("search_history", schema="memory")
     op.drop_index("ix_vector_outbox_user_id", table_name="vector_outbox", schema="memory")
     op.drop_index("ix_vector_outbox_available_at", table_name="vector_outbox", schema="memory")
     op.drop_table("vector_outbox", schema="memory")
+    op.drop_function("memory.symbols(text)")
     for enum in ENUMS:
         op.execute(f"DROP TYPE {enum}")
     op.execute("DROP SCHEMA memory")

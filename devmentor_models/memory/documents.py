@@ -265,7 +265,7 @@ class DocumentRepository(Repository):
         found = ModelLookup(self.session).get(model)
         parameters = {"tenant_id": self.user_id, "ids": [*vectors]}
         result = self._execute(queries.CHUNK_KEYS, parameters)
-        chunks = {row["id"]: row for row in result.mappings()}
+        chunks = {row["id"]: dict(row) for row in result.mappings()}
         if missing := vectors.keys() - chunks.keys():
             raise NotFound("chunk", min(missing))
         rows = [

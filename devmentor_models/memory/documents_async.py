@@ -266,7 +266,7 @@ class AsyncDocumentRepository(AsyncRepository):
         found = await AsyncModelLookup(self.session).get(model)
         parameters = {"tenant_id": self.user_id, "ids": [*vectors]}
         result = await self._execute(queries.CHUNK_KEYS, parameters)
-        chunks = {row["id"]: row for row in result.mappings()}
+        chunks = {row["id"]: dict(row) for row in result.mappings()}
         if missing := vectors.keys() - chunks.keys():
             raise NotFound("chunk", min(missing))
         rows = [

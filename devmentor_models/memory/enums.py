@@ -52,6 +52,13 @@ class SearchMode(StrEnum):
     HYBRID = "hybrid"
 
 
+class SearchPlan(StrEnum):
+    """How the nearest vectors are found: by comparing all of the tenant's, or through the model's index."""
+
+    EXACT = "exact"
+    INDEX = "index"
+
+
 class OutboxOperation(StrEnum):
     """What is to be done in the vector mirror."""
 

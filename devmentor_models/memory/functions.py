@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.objects import declare
+from devmentor_models.memory.matching import declare_matching
+from devmentor_models.memory.nearest import declare_nearest
 from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
 
@@ -33,7 +35,9 @@ $fn$
 
 
 def declare_memory_functions() -> None:
-    """Declare the function, and that only the memory service may call it."""
+    """Declare the functions, and that only the memory service may call them."""
+    declare_matching()
+    declare_nearest()
     declare(
         Base.metadata,
         *definer_function(

@@ -16,14 +16,19 @@ from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
 from devmentor_models.memory.checks import check_search, mode_of, optional_key
 from devmentor_models.memory.embedding_models import ModelLookup
-from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, SearchMode, SearchPlan, TextLanguage
 from devmentor_models.memory.ingest import check_vector
+from devmentor_models.memory.matching import RANKED_AT_MOST
+from devmentor_models.memory.nearest import MAX_SCAN
 from devmentor_models.memory.search import Shape, search
-from devmentor_models.memory.values import AuthorActivity, Hit, ModelInfo, Related
+from devmentor_models.memory.values import AuthorActivity, Hit, Related, SearchResult
 
 #: How far each leg of a hybrid search looks beyond the limit, so that the two can agree on more.
 DEPTH_FACTOR = 4
 MIN_DEPTH = 50
+
+VECTORS_CUT = f"The model's index was searched up to {MAX_SCAN} vectors, too few of which match."
+TEXT_CUT = f"More than {RANKED_AT_MOST} chunks match the words; so many were ranked."
 
 
 class MemoryRepository(Repository):
@@ -48,29 +53,36 @@ class MemoryRepository(Repository):
         since: datetime | timedelta | None = None,
         source: DocumentSource | None = None,
         max_distance: float | None = None,
-        language: TextLanguage = TextLanguage.ENGLISH,
+        language: TextLanguage | None = None,
         limit: int = 10,
         related: int = 3,
         log: bool | None = None,
-    ) -> Sequence[Hit]:
+        plan: SearchPlan | None = None,
+    ) -> SearchResult:
         """Return the best hits for words, for a vector, or for both together, in one statement (F5).
+
+        Exactly as many hits as match, up to ``limit``; or fewer, and then the result says that it is
+        ``truncated`` and why. Equal hits are ordered by key.
 
         Only chunks of live documents are hits, and of those in a project only where the project is live and
         active. Both legs of a search for both are fused by reciprocal rank; a hit of either leg is kept.
 
         Args:
             query: Words as in a web search: ``"a phrase"``, ``or``, ``-without``. Chunks with all of the
-                words come first, then those with some.
+                words come first, then those with some. Identifiers, paths and error codes are found as they
+                stand, also as parts of longer ones, in the text, the title and the address of a document.
             embedding: The vector to be near to.
             model: Name of the model that made it; None: the default model.
             project_id: Only documents of this project.
             since: Only documents stored since then, or in that span of time until now.
             source: Only documents from there.
             max_distance: Only vectors at most so far away. A hit by its words stays, however far.
-            language: How the words of the query are stemmed.
+            language: The query's words are read as being in that language; None: in that of each document.
             limit: Hits at most, 1 to 500.
             related: How many of the nearest other memories of its project come with each hit, 0 to 20.
             log: Record the search in the history; None: unless the transaction is read-only.
+            plan: Find the nearest vectors in this way; None: in the cheaper one. Through the index, which not
+                every model has, the very nearest may be missed.
 
         Raises:
             InvalidValue: Neither words nor vector, or an argument is not valid, such as a vector that is
@@ -83,17 +95,16 @@ class MemoryRepository(Repository):
         lookup = ModelLookup(self.session)
         # A search for words does without a model, and then nothing is related.
         found = lookup.find(model) if embedding is None and model is None else lookup.get(model)
-        if embedding is not None and found is not None:
-            embedding = check_vector(embedding, found, "embedding")
         start = None if since is None else _start(since)
         parameters: dict[str, Any] = {
             "tenant_id": self.user_id,
             "query": query,
-            "language": member("language", TextLanguage, language),
+            "language": language if language is None else member("language", TextLanguage, language),
             "embedding": check_vector(embedding, found, "embedding")
             if embedding is not None and found
             else None,
             "model_id": found.id if found else None,
+            "metric": found.metric if found else None,
             "project_id": optional_key("project_id", project_id),
             "since": start,
             "source": source if source is None else member("source", DocumentSource, source),
@@ -102,12 +113,14 @@ class MemoryRepository(Repository):
             "limit": limit,
             "depth": max(limit * DEPTH_FACTOR, MIN_DEPTH) if mode is SearchMode.HYBRID else limit,
             "mode": mode,
+            "plan": plan if plan is None else member("plan", SearchPlan, plan),
         }
-        shape = _shape(parameters, found, log=not self._readonly if log is None else log)
+        log = not self._readonly if log is None else log
+        shape = Shape(mode, found.metric if found else None, related=related > 0, log=log)
         filters: dict[str, Any] = {"limit": limit, "source": source, "max_distance": max_distance}
         filters["since"] = start.isoformat() if start else None
         parameters["filters"] = {name: value for name, value in filters.items() if value is not None}
-        return [_hit(row) for row in self._execute(search(shape), parameters)]
+        return _result((self._execute(search(shape), parameters)).all())
 
     def active_authors(
         self,
@@ -146,21 +159,26 @@ def _start(since: datetime | timedelta) -> datetime:
     return datetime.now(UTC) - since if isinstance(since, timedelta) else moment("since", since)
 
 
-def _shape(parameters: dict[str, Any], model: ModelInfo | None, *, log: bool) -> Shape:
-    return Shape(
-        mode=parameters["mode"],
-        metric=model.metric if model else None,
-        project=parameters["project_id"] is not None,
-        since=parameters["since"] is not None,
-        source=parameters["source"] is not None,
-        max_distance=parameters["max_distance"] is not None,
-        related=parameters["related"] > 0,
-        log=log,
+def _result(rows: Sequence[Any]) -> SearchResult:
+    """Return the hits of the statement's rows, and how they were found."""
+    made = rows[0]
+    reasons = [
+        reason
+        for cut, reason in ((made.vector_truncated, VECTORS_CUT), (made.text_truncated, TEXT_CUT))
+        if cut
+    ]
+    return SearchResult(
+        [_hit(row) for row in rows if row.chunk_id is not None],
+        bool(reasons),
+        " ".join(reasons) or None,
+        SearchPlan(made.plan) if made.plan else None,
     )
 
 
 def _hit(row: Any) -> Hit:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    for name in ("plan", "vector_truncated", "text_truncated"):
+        del values[name]
     values["related"] = tuple(
         Related(UUID(document_id), title, UUID(chunk_id), *rest)
         for document_id, title, chunk_id, *rest in values["related"] or ()

@@ -56,10 +56,7 @@ _CONFIGURATION = (
     )
     + " ELSE 'simple'::regconfig END"
 )
-_DOCUMENT_FTS = (
-    f"setweight(to_tsvector({_CONFIGURATION}, (title)::text), 'A'::\"char\") || "
-    f'setweight(to_tsvector({_CONFIGURATION}, "left"(content, {MAX_CHUNK_CHARACTERS})), \'B\'::"char")'
-)
+_DOCUMENT_FTS = f"to_tsvector({_CONFIGURATION}, (title)::text)"
 _CHUNK_FTS = f"to_tsvector({_CONFIGURATION}, (content)::text)"
 
 
@@ -81,18 +78,17 @@ class Document(SoftDeletable, MutableRecord):
             postgresql_where=LIVE,
             postgresql_nulls_not_distinct=True,
         ),
-        Index("ix_documents_fts", "fts", postgresql_using="gin"),
+        # A search asks in which languages the documents are.
+        Index("ix_documents_language", "user_id", "language"),
+        Index("ix_documents_deleted", "user_id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index(
-            "ix_documents_title",
+            "ix_documents_names",
+            "user_id",
+            "fts",
             "title",
-            postgresql_using="gin",
-            postgresql_ops={"title": "gin_trgm_ops"},
-        ),
-        Index(
-            "ix_documents_source_uri",
             "source_uri",
             postgresql_using="gin",
-            postgresql_ops={"source_uri": "gin_trgm_ops"},
+            postgresql_ops={"title": "gin_trgm_ops", "source_uri": "gin_trgm_ops"},
         ),
         Index(
             "ix_documents_metadata",
@@ -143,7 +139,7 @@ class Document(SoftDeletable, MutableRecord):
         TSVECTOR,
         Computed(_DOCUMENT_FTS, persisted=True),
         deferred=True,
-        comment=f"Words of the title and of the first {MAX_CHUNK_CHARACTERS} characters",
+        comment="Words of the title; those of the content are in the chunks",
     )
 
     chunks: Mapped[list[Chunk]] = relationship(
@@ -163,10 +159,17 @@ class Chunk(Record):
         CheckConstraint("ordinal >= 0", name="ordinal"),
         CheckConstraint("token_count >= 0", name="token_count"),
         CheckConstraint("start_offset >= 0 AND end_offset >= start_offset", name="offsets"),
-        Index("ix_chunks_fts", "fts", postgresql_using="gin"),
+        Index(
+            "ix_chunks_words",
+            "user_id",
+            "fts",
+            "symbols",
+            postgresql_using="gin",
+            postgresql_ops={"symbols": "gin_trgm_ops"},
+        ),
         {"schema": SCHEMA, "comment": "Pieces of documents, which are what a search finds"},
     )
-    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY), EXPORT))
+    __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY), EXPORT), definer=("SELECT",))
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("auth.users.id", ondelete="CASCADE"), comment="Whose chunk this is"
@@ -187,6 +190,12 @@ class Chunk(Record):
     )
     fts: Mapped[str] = mapped_column(
         TSVECTOR, Computed(_CHUNK_FTS, persisted=True), deferred=True, comment="Words of the text"
+    )
+    symbols: Mapped[str] = mapped_column(
+        LongText(),
+        Computed("memory.symbols((content)::text)", persisted=True),
+        deferred=True,
+        comment="Identifiers, paths and codes in the text, in lower case",
     )
 
     document: Mapped[Document] = relationship(back_populates="chunks", lazy="raise", viewonly=True)

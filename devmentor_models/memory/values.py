@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
-from devmentor_models.memory.enums import DocumentSource, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, SearchPlan, TextLanguage
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class Hit:
         chunk_id: The chunk.
         ordinal: Place of the chunk in the document, from 0.
         content: The chunk's text.
+        headline: The part of it where the words match, those in ``**`` asterisks; None where none do.
         distance: From the searched vector, by the model's metric; None without one on either side.
         text_rank: How well the words match, larger is better; None where they do not, or none were given.
         vector_place: Place among the nearest vectors, from 1; None where only the words matched.
@@ -125,6 +126,7 @@ class Hit:
     chunk_id: UUID
     ordinal: int
     content: str
+    headline: str | None
     distance: float | None
     text_rank: float | None
     vector_place: int | None
@@ -134,6 +136,35 @@ class Hit:
     project_name: str | None
     author: str
     related: tuple[Related, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(Sequence[Hit]):
+    """What a search found, best first; a sequence of its hits.
+
+    Attributes:
+        hits: As many as match, but no more than were asked for; fewer only where ``truncated``.
+        truncated: Something that matches may be missing, or a better hit.
+        reason: Why; None unless ``truncated``.
+        plan: How the nearest vectors were found; None for a search by words.
+    """
+
+    hits: Sequence[Hit]
+    truncated: bool = False
+    reason: str | None = None
+    plan: SearchPlan | None = None
+
+    @overload
+    def __getitem__(self, place: int) -> Hit: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Hit]: ...
+    def __getitem__(self, place: int | slice) -> Hit | Sequence[Hit]:
+        """Return the hit at a place, from 0, or those of a slice."""
+        return self.hits[place]
+
+    def __len__(self) -> int:
+        """Return the number of hits."""
+        return len(self.hits)
 
 
 @dataclass(frozen=True, slots=True)

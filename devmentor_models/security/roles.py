@@ -44,4 +44,4 @@ SERVICE_ROLES = tuple(Role(service.role, f"What the {service.value} service may 
 #: Every role, the owner first.
 ROLES = (OWNER, *SERVICE_ROLES, READONLY, MONITOR, BACKUP)
 
-EXTENSIONS = ("btree_gist", "pg_trgm", "vector")
+EXTENSIONS = ("btree_gin", "btree_gist", "pg_trgm", "vector")

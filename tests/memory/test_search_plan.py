@@ -1,50 +1,131 @@
-"""Which indexes a search uses, by EXPLAIN on real rows (P5)."""
+"""Which plan a search takes under row security, by the plans that PostgreSQL ran (P4, P5, F5)."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.orm import Session
+import psycopg
 
 from devmentor_models import Actor, Database
-from devmentor_models.memory.enums import DocumentSource, SearchMode
-from devmentor_models.memory.search import Shape, search
-from devmentor_models.memory.values import NewChunk
-from devmentor_models.testing.factories.auth import UserFactory
+from devmentor_models.memory.enums import SearchPlan
+from devmentor_models.memory.values import SearchResult
+from devmentor_models.security.actor import context_sql
+from devmentor_models.settings import conninfo
+from devmentor_models.testing.databases import DatabaseServer
 
-WORDS = ("alpha", "beta", "gamma", "delta", "epsilon")
-#: Chunks of a usual size: in a handful of pages no index would pay.
-FILLER = "the quick brown fox jumps over the lazy dog " * 20
+LARGE = UUID("01900000-0000-7000-8000-000000000001")
+SMALL = UUID("01900000-0000-7000-8000-000000000002")
+MODEL = UUID("01900000-0000-7000-8000-000000000003")
+VECTOR = [1.0, 0.5, 1.5, 1.0, 0.2, 1.0, 1.7, 0.4]
+
+_FILL = f"""
+INSERT INTO auth.users (id, email, username, password_hash)
+SELECT id, n || '@plan.example', 'plan' || n, '$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA'
+  FROM (VALUES (1, '{LARGE}'::uuid), (2, '{SMALL}'::uuid)) AS u (n, id);
+INSERT INTO ai.embedding_models (id, name, dimensions) VALUES ('{MODEL}', 'plan-8', 8);
+INSERT INTO memory.documents (user_id, title, content, source, source_uri, content_hash)
+SELECT u.id, 'Document ' || n, 'text', 'code', 'src/app/module' || n || '.py', sha256(n::text::bytea)
+  FROM (VALUES ('{LARGE}'::uuid, %(documents)s), ('{SMALL}'::uuid, 20)) AS u (id, documents),
+       generate_series(1, u.documents) AS n;
+INSERT INTO memory.chunks (user_id, document_id, ordinal, content, content_hash)
+SELECT d.user_id, d.id, n, 'chunk of ' || d.title || ' calls load_page' || n || repeat(' %(filler)s', 40),
+       sha256(n::text::bytea)
+  FROM memory.documents d, generate_series(0, 9) AS n;
+INSERT INTO memory.embeddings_meta
+       (user_id, document_id, chunk_id, model_id, dimensions, content_hash, status, embedding)
+SELECT c.user_id, c.document_id, c.id, '{MODEL}', 8, c.content_hash, 'indexed',
+       (SELECT array_agg(1 + sin(hashtext(c.id::text) %% 1000 * k))::real[]::halfvec(8)
+          FROM generate_series(1, 8) AS k)
+  FROM memory.chunks c;
+CREATE INDEX ix_embeddings_meta_hnsw_{MODEL.hex} ON memory.embeddings_meta
+ USING hnsw ((embedding::halfvec(8)) halfvec_cosine_ops) WITH (m = 6, ef_construction = 24)
+ WHERE model_id = '{MODEL}'::uuid;
+"""
 
 
-def _filled(engine: Engine, url: str) -> UUID:
-    """Give a user 5,000 chunks, one of them with a rare word; return the user's key."""
-    with Session(engine) as session:
-        user_id = UserFactory.insert(session).id
-        session.commit()
-    chunks = [NewChunk(f"{WORDS[place % 5]} {place} {FILLER}") for place in range(5000)]
-    chunks.append(NewChunk("the rare word quokka"))
-    with Database.from_url(url, pool_min=0) as database, database.begin(Actor.user(user_id)) as tx:
-        tx.documents.store(title="Many", content="many", source=DocumentSource.NOTE, chunks=chunks)
-    # As autovacuum does in time: without it the planner knows no rows, and a long list to merge.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE memory.chunks, memory.documents, auth.users")
-    return user_id
+@dataclass(frozen=True)
+class Site:
+    """A database with many chunks of one user and 200 of another."""
+
+    admin: str
+    service: str
+
+    @staticmethod
+    def fill(admin: str, service: str, *, documents: int, filler: str) -> Site:
+        """Give the large user ten chunks in each of so many documents."""
+        with psycopg.connect(conninfo(admin), autocommit=True) as connection:
+            connection.execute((_FILL % {"documents": documents, "filler": filler}).encode())
+            connection.execute("VACUUM ANALYZE memory.documents, memory.chunks, memory.embeddings_meta")
+        return Site(admin, service)
+
+    def search(
+        self, user: UUID, query: str | None = None, *, plan: SearchPlan | None = None, related: int = 0
+    ) -> SearchResult:
+        """Search as the memory service does."""
+        embedding = None if query else VECTOR
+        with Database.from_url(self.service, pool_min=0) as database, database.begin(Actor.user(user)) as tx:
+            return tx.memory.search(query, embedding, model="plan-8", plan=plan, related=related)
+
+    def plans(self, user: UUID, call: str) -> str:
+        """Return the plans of what a function runs, called with the memory service's rights."""
+        plans: list[str] = []
+        with psycopg.connect(conninfo(self.admin)) as connection:
+            connection.add_notice_handler(lambda notice: plans.append(notice.message_primary or ""))
+            connection.execute(
+                "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;"
+                "SET auto_explain.log_nested_statements = on; SET client_min_messages = log"
+            )
+            connection.execute(f"SET ROLE devmentor_memory; {context_sql(Actor.user(user))}".encode())
+            connection.execute(f"SELECT * FROM memory.{call}".encode())
+        return "\n".join(plan for plan in plans if "memory.chunks" in plan or "embeddings_meta" in plan)
 
 
-def test_text_search_uses_the_word_index(devmentor_database_url: str) -> None:
-    """A rare word is looked up, not searched for in every chunk of the tenant."""
-    engine = create_engine(devmentor_database_url)
-    user_id = _filled(engine, devmentor_database_url)
-    shape = Shape(SearchMode.TEXT, None, False, False, False, False, False, False)
-    compiled = search(shape).compile(engine)
-    parameters = {"tenant_id": user_id, "query": "quokka", "language": "english", "depth": 10, "limit": 10}
-    with engine.connect() as connection:
-        plan = connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params(parameters)
-        ).scalar_one()
-    engine.dispose()
-    assert plan[0]["Plan"]["Actual Rows"] == 1
-    assert "ix_chunks_fts" in json.dumps(plan)
+def _distances(result: SearchResult) -> Sequence[float]:
+    return [round(hit.distance, 3) for hit in result if hit.distance is not None]
+
+
+def test_vectors_are_searched_by_the_cheaper_plan(
+    devmentor_database_url: str, devmentor_server: DatabaseServer
+) -> None:
+    """Few exactly, many through the model's index; either way all rows that were asked for (traps 10, 27)."""
+    with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
+        site = Site.fill(devmentor_database_url, service, documents=2000, filler="")
+        large, small = site.search(LARGE), site.search(SMALL)
+        assert (large.plan, small.plan) == (SearchPlan.INDEX, SearchPlan.EXACT)
+        assert (len(large), len(small), large.truncated, small.truncated) == (10, 10, False, False)
+        exact = site.search(LARGE, plan=SearchPlan.EXACT)
+        assert _distances(large)[:5] == _distances(exact)[:5]
+        # Through the index alone, the few vectors of the small user are found only if the scan gets that far.
+        forced = site.search(SMALL, plan=SearchPlan.INDEX)
+        assert (len(forced) < 10) == forced.truncated == (forced.reason is not None)
+        (hit, *_) = site.search(LARGE, related=3)
+        assert len(hit.related) == 3
+        vector = f"'{VECTOR}'::halfvec"
+        call = f"nearest_chunks('{MODEL}', 'cosine', {vector}, NULL, NULL, NULL, NULL, 10, NULL)"
+        plan = site.plans(LARGE, call)
+        assert f"using ix_embeddings_meta_hnsw_{MODEL.hex}" in plan
+        assert "Sort Key: embeddings_meta" not in plan
+        plan = site.plans(SMALL, call)
+        assert "ix_embeddings_meta_model_id" in plan or "uq_embeddings_meta" in plan
+        assert "using ix_embeddings_meta_hnsw" not in plan
+        assert "Seq Scan on embeddings_meta" not in plan
+        call = "matching_chunks('src/app/module7.py', NULL, NULL, NULL, NULL, 10)"
+        assert "Bitmap Index Scan on ix_documents_names" in site.plans(LARGE, call)
+
+
+def test_words_and_symbols_are_found_by_index(
+    devmentor_database_url: str, devmentor_server: DatabaseServer
+) -> None:
+    """Under row security, which would keep @@ and LIKE from every index (DESIGN §4)."""
+    filler = "the quick brown fox jumps over the lazy dog"
+    with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
+        site = Site.fill(devmentor_database_url, service, documents=200, filler=filler)
+        for query in ("load_page7", "module 17", "fox -dog"):
+            call = f"matching_chunks('{query}', NULL, NULL, NULL, NULL, 10)"
+            plan = site.plans(LARGE, call)
+            assert "Bitmap Index Scan on ix_chunks_words" in plan, plan
+            assert "Seq Scan on chunks" not in plan
+        assert len(site.search(SMALL, "load_page7")) == 10
+        assert site.search(SMALL, "src/app/module7.py")[0].source_uri == "src/app/module7.py"

@@ -1,0 +1,466 @@
+"""Search by words, symbols and vectors with the plan that fits.
+
+Revision: 0d1c5a6e0106
+Revises: 0d1c5a6e00f7
+Created: 2026-11-24 04:33:40.931822+00:00
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alembic import op
+
+revision: str = "0d1c5a6e0106"
+down_revision: str | None = "0d1c5a6e00f7"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Create the functions that search, and what they need."""
+    op.create_function("""
+    CREATE FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)
+     RETURNS double precision
+     LANGUAGE plpgsql
+     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $function$
+    DECLARE
+        explain CONSTANT text := 'EXPLAIN (FORMAT JSON) SELECT FROM memory.';
+        mine CONSTANT text := format('user_id = %L', devmentor.user_id());
+        plan json;
+        vectors double precision;
+        documents double precision;
+    BEGIN
+        EXECUTE explain || format('embeddings_meta WHERE %s AND model_id = %L AND dimensions = %s',
+                                  mine, p_model, p_dimensions) INTO plan;
+        vectors := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+        IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
+            RETURN vectors;
+        END IF;
+        EXECUTE explain || 'documents WHERE ' || mine INTO plan;
+        documents := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+        EXECUTE explain || 'documents WHERE ' || mine
+            || coalesce(format(' AND project_id = %L', p_project), '')
+            || coalesce(format(' AND created_at >= %L', p_since), '')
+            || coalesce(format(' AND source = %L', p_source), '') INTO plan;
+        RETURN vectors * least(1, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::double precision / documents);
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION memory.indexed_vectors(p_model uuid)
+     RETURNS double precision
+     LANGUAGE sql
+     STABLE
+     SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT c.reltuples FROM (pg_index i JOIN pg_class c ON ((c.oid = i.indexrelid))) WHERE (i.indisvalid AND (c.oid = (to_regclass(('memory.ix_embeddings_meta_hnsw_'::text || replace((indexed_vectors.p_model)::text, '-'::text, ''::text))))::oid)))
+    """)
+    op.create_function(r"""
+    CREATE FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)
+     RETURNS record
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        me CONSTANT uuid := devmentor.user_id();
+        symbol text;
+        spoken memory.text_language;
+        all_words tsquery;
+        any_words tsquery;
+        complete text := 'false';
+        partial text := 'false';
+        rank text := '';
+        symbolic text := 'false';
+        named text := 'false';
+        score text := '0';
+        symbols integer := 0;
+        words text;
+        considered bigint;
+
+        filtered CONSTANT boolean := p_project IS NOT NULL OR p_since IS NOT NULL OR p_source IS NOT NULL;
+        documents text;
+        visible text;
+
+    BEGIN
+
+        IF filtered THEN
+            documents := $sql$
+        WITH wanted AS MATERIALIZED (
+            SELECT d.id FROM memory.documents d
+              LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
+             WHERE d.user_id = $1 AND d.deleted_at IS NULL
+               AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
+               AND ($2::uuid IS NULL OR d.project_id = $2)
+               AND ($3::timestamptz IS NULL OR d.created_at >= $3)
+               AND ($4::memory.document_source IS NULL OR d.source = $4))
+    $sql$;
+            visible := '(document_id IN (SELECT id FROM wanted)) IS TRUE';
+        ELSE
+            documents := $sql$
+        WITH hidden AS MATERIALIZED (
+            SELECT d.id FROM memory.documents d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL
+            UNION ALL
+            SELECT d.id FROM projects.projects p JOIN memory.documents d ON d.user_id = $1 AND d.project_id = p.id
+             WHERE p.user_id = $1 AND (p.status <> 'active' OR p.deleted_at IS NOT NULL))
+    $sql$;
+            visible := 'document_id NOT IN (SELECT id FROM hidden)';
+        END IF;
+
+        FOR symbol IN
+            SELECT '%' || replace(replace(replace(s, '\', '\\'), '_', '\_'), '%', '\%') || '%'
+              FROM unnest(string_to_array(memory.symbols(p_query), ' ')) AS s
+             WHERE length(s) >= 3 LIMIT 8
+        LOOP
+            symbols := symbols + 1;
+            symbolic := symbolic || format(' OR symbols LIKE %L', symbol);
+            named := named || format(' OR title ILIKE %1$L OR source_uri ILIKE %1$L', symbol);
+            score := score || format(' + (haystack LIKE %L)::int', symbol);
+        END LOOP;
+        FOR spoken IN
+            SELECT l FROM unnest(enum_range(NULL::memory.text_language)) AS l
+             WHERE coalesce(l = p_language, EXISTS (
+                SELECT FROM memory.documents d WHERE d.user_id = me AND d.language = l))
+        LOOP
+            all_words := websearch_to_tsquery(spoken::text::regconfig, p_query);
+            CONTINUE WHEN numnode(all_words) = 0;
+            any_words := CASE WHEN all_words::text LIKE '%!%' THEN all_words
+                           ELSE replace(all_words::text, ' & ', ' | ')::tsquery END;
+            complete := complete || format(' OR language = %L AND fts @@ %L::tsquery', spoken, all_words);
+            partial := partial || format(' OR language = %L AND fts @@ %L::tsquery', spoken, any_words);
+            rank := rank || format(' WHEN language = %L THEN ts_rank(fts, %L::tsquery)', spoken, any_words);
+        END LOOP;
+        FOREACH words IN ARRAY ARRAY[complete, partial] LOOP
+            EXECUTE documents || format($sql$, named AS MATERIALIZED (
+                    SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
+                      FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT 10000
+                ), matching AS MATERIALIZED (
+                    SELECT id FROM (
+                        SELECT id, document_id FROM memory.chunks WHERE user_id = $1 AND (%3$s OR %4$s)
+                        UNION
+                        SELECT c.id, c.document_id FROM named n JOIN memory.chunks c
+                          ON c.user_id = $1 AND c.document_id = n.id AND c.ordinal = 0
+                    ) chunks WHERE %5$s LIMIT 10000 + 1
+                ), ranked AS (
+                    SELECT c.id,
+                           (%2$s OR ordinal = 0 AND coalesce(titled, false))::int
+                               + (%6$s)::float8 / %7$s AS grade,
+                           (CASE WHEN false THEN 0 %8$s ELSE 0 END)::float8 AS rank
+                      FROM matching m JOIN memory.chunks c ON c.user_id = $1 AND c.id = m.id
+                      LEFT JOIN named n ON n.id = c.document_id,
+                      LATERAL (SELECT concat_ws(' ', symbols, name) AS haystack) h
+                )
+                SELECT array_agg(id ORDER BY grade DESC, rank DESC, id),
+                       array_agg(rank ORDER BY grade DESC, rank DESC, id),
+                       (SELECT count(*) FROM matching)
+                  FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $5) best$sql$,
+                named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
+            INTO ids, ranks, considered USING me, p_project, p_since, p_source, p_limit;
+            truncated := considered > 10000;
+            EXIT WHEN considered >= p_limit OR complete = partial;
+        END LOOP;
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)
+     RETURNS record
+     LANGUAGE plpgsql
+     SET enable_sort TO 'on'
+    AS $function$
+    DECLARE
+        me CONSTANT uuid := devmentor.user_id();
+        dimensions CONSTANT integer := vector_dims(p_vector);
+        operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
+        indexed CONSTANT double precision := memory.indexed_vectors(p_model);
+        own double precision;
+        considered bigint;
+
+        filtered CONSTANT boolean := p_project IS NOT NULL OR p_since IS NOT NULL OR p_source IS NOT NULL;
+        documents text;
+        visible text;
+
+    BEGIN
+
+        IF filtered THEN
+            documents := $sql$
+        WITH wanted AS MATERIALIZED (
+            SELECT d.id FROM memory.documents d
+              LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
+             WHERE d.user_id = $1 AND d.deleted_at IS NULL
+               AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
+               AND ($2::uuid IS NULL OR d.project_id = $2)
+               AND ($3::timestamptz IS NULL OR d.created_at >= $3)
+               AND ($4::memory.document_source IS NULL OR d.source = $4))
+    $sql$;
+            visible := '(document_id IN (SELECT id FROM wanted)) IS TRUE';
+        ELSE
+            documents := $sql$
+        WITH hidden AS MATERIALIZED (
+            SELECT d.id FROM memory.documents d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL
+            UNION ALL
+            SELECT d.id FROM projects.projects p JOIN memory.documents d ON d.user_id = $1 AND d.project_id = p.id
+             WHERE p.user_id = $1 AND (p.status <> 'active' OR p.deleted_at IS NOT NULL))
+    $sql$;
+            visible := 'document_id NOT IN (SELECT id FROM hidden)';
+        END IF;
+
+        plan := 'exact';
+        truncated := false;
+        IF indexed >= 2000 AND p_plan IS DISTINCT FROM 'exact' THEN
+            own := memory.estimated_vectors(p_model, dimensions, p_project, p_since, p_source);
+            IF p_plan = 'index' OR own * 0.2
+                > 400 + 8 * greatest(300, p_limit * indexed / own) THEN
+                plan := 'index';
+            END IF;
+        END IF;
+        IF plan = 'index' THEN
+            PERFORM set_config('enable_sort', 'off', true),
+                    set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                    set_config('hnsw.ef_search', '300', true),
+                    set_config('hnsw.max_scan_tuples', '20000', true);
+            EXECUTE documents || format($sql$, best AS MATERIALIZED (
+                SELECT chunk_id, embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) AS distance
+                  FROM memory.embeddings_meta
+                 WHERE user_id = $1 AND model_id = %3$L AND %4$s
+                 ORDER BY embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) LIMIT $7)$sql$,
+                dimensions, operator, p_model, visible) || $sql$
+        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+               count(*)
+          FROM best
+    $sql$
+            INTO ids, distances, considered
+            USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+            PERFORM set_config('enable_sort', 'on', true);
+            truncated := considered < p_limit;
+            IF NOT truncated OR p_plan = 'index' OR own > 200000 THEN
+                RETURN;
+            END IF;
+        END IF;
+        plan := 'exact';
+        truncated := false;
+        EXECUTE documents || format($sql$, candidates AS MATERIALIZED (
+            SELECT chunk_id, embedding %s $6 AS distance
+              FROM memory.embeddings_meta
+             WHERE user_id = $1 AND model_id = $5 AND dimensions = %s AND embedding IS NOT NULL AND %s
+            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $7)$sql$,
+            operator, dimensions, visible) || $sql$
+        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+               count(*)
+          FROM best
+    $sql$
+        INTO ids, distances, considered
+        USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)
+     RETURNS TABLE(hit uuid, chunk_id uuid, distance double precision)
+     LANGUAGE plpgsql
+     SET enable_sort TO 'on'
+    AS $function$
+    DECLARE
+        me CONSTANT uuid := devmentor.user_id();
+        operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
+        indexed CONSTANT boolean := coalesce(memory.indexed_vectors(p_model) >= 2000, false);
+        origin record;
+        large boolean;
+    BEGIN
+        FOR origin IN
+            SELECT d.project_id, e.dimensions, array_agg(e.chunk_id) AS ids, array_agg(e.embedding) AS vectors
+              FROM memory.chunks c
+              JOIN memory.embeddings_meta e
+                ON e.user_id = me AND e.document_id = c.document_id AND e.chunk_id = c.id AND e.model_id = p_model
+              JOIN memory.documents d ON d.user_id = me AND d.id = c.document_id
+             WHERE c.user_id = me AND c.id = ANY (p_hits) AND e.embedding IS NOT NULL
+             GROUP BY d.project_id, e.dimensions
+        LOOP
+            large := indexed AND 500 < (SELECT count(*) FROM (
+                SELECT FROM memory.documents d
+                 WHERE d.user_id = me AND (d.project_id = origin.project_id
+                    OR origin.project_id IS NULL AND d.project_id IS NULL)
+                 LIMIT 500 + 1) counted);
+            PERFORM set_config('enable_sort', 'on', true);
+            IF large THEN
+            PERFORM set_config('enable_sort', 'off', true),
+                    set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                    set_config('hnsw.ef_search', '300', true),
+                    set_config('hnsw.max_scan_tuples', '20000', true);
+
+            END IF;
+            RETURN QUERY EXECUTE format(
+                CASE WHEN large THEN $sql$
+                    SELECT h.id, n.chunk_id, n.distance FROM unnest($4, $5) AS h (id, vector),
+                    LATERAL (
+                        SELECT e.chunk_id, e.embedding::halfvec(%1$s) %2$s h.vector::halfvec(%1$s) AS distance
+                          FROM memory.embeddings_meta e
+                         WHERE e.user_id = $1 AND e.model_id = %3$L AND e.chunk_id <> h.id
+                           AND (SELECT d.deleted_at IS NULL AND d.project_id IS NOT DISTINCT FROM $3
+                                  FROM memory.documents d WHERE d.user_id = $1 AND d.id = e.document_id)
+                         ORDER BY e.embedding::halfvec(%1$s) %2$s h.vector::halfvec(%1$s) LIMIT $6) n
+                $sql$ ELSE $sql$
+                    WITH pool AS MATERIALIZED (
+                        SELECT e.chunk_id, e.embedding FROM memory.documents d
+                          JOIN memory.embeddings_meta e ON e.user_id = $1 AND e.document_id = d.id
+                         WHERE d.user_id = $1 AND (d.project_id = $3 OR $3 IS NULL AND d.project_id IS NULL)
+                           AND d.deleted_at IS NULL AND e.model_id = $2 AND e.dimensions = %1$s
+                           AND e.embedding IS NOT NULL)
+                    SELECT h.id, n.chunk_id, n.distance FROM unnest($4, $5) AS h (id, vector),
+                    LATERAL (
+                        SELECT p.chunk_id, p.embedding %2$s h.vector AS distance FROM pool p
+                         WHERE p.chunk_id <> h.id ORDER BY 2, 1 LIMIT $6) n
+                $sql$ END, origin.dimensions, operator, p_model)
+            USING me, p_model, origin.project_id, origin.ids, origin.vectors, p_limit;
+        END LOOP;
+    END
+    $function$
+    """)
+    op.create_policy(
+        "definer_select", "memory.chunks", command="SELECT", to=["devmentor_owner"], using="true"
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "PUBLIC",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "devmentor_memory",
+    )
+    op.revoke(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "PUBLIC")
+    op.grant(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "devmentor_memory")
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        "PUBLIC",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        "devmentor_memory",
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        "PUBLIC",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        "devmentor_memory",
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)",
+        "PUBLIC",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)",
+        "devmentor_memory",
+    )
+    op.comment_on(
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "How many vectors a search would compare exactly",
+    )
+    op.comment_on(
+        "FUNCTION memory.indexed_vectors(p_model uuid)",
+        "How many vectors a model's index holds; NULL without one",
+    )
+    op.comment_on(
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        "The acting user's chunks that match words and symbols best",
+    )
+    op.comment_on(
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        "The acting user's chunks nearest to a vector, by the cheaper plan",
+    )
+    op.comment_on(
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)",
+        "The memories nearest to each of some chunks",
+    )
+    op.comment_on(
+        "FUNCTION memory.symbols(content text)",
+        "The identifiers, paths and codes in a text, in lower case, each once",
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.comment_on("FUNCTION memory.symbols(content text)", None)
+    op.comment_on(
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)", None
+    )
+    op.comment_on(
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        None,
+    )
+    op.comment_on(
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        None,
+    )
+    op.comment_on("FUNCTION memory.indexed_vectors(p_model uuid)", None)
+    op.comment_on(
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        None,
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)",
+        "devmentor_memory",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)",
+        "PUBLIC",
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        "devmentor_memory",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)",
+        "PUBLIC",
+    )
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        "devmentor_memory",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)",
+        "PUBLIC",
+    )
+    op.revoke(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "devmentor_memory")
+    op.grant(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "PUBLIC")
+    op.revoke(
+        ["EXECUTE"],
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "devmentor_memory",
+    )
+    op.grant(
+        ["EXECUTE"],
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "PUBLIC",
+    )
+    op.drop_policy("definer_select", "memory.chunks")
+    op.drop_function("memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)")
+    op.drop_function(
+        "memory.nearest_chunks(p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_max_distance double precision, p_limit integer, p_plan text, OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean)"
+    )
+    op.drop_function(
+        "memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)"
+    )
+    op.drop_function("memory.indexed_vectors(p_model uuid)")
+    op.drop_function(
+        "memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)"
+    )
