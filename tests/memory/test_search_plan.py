@@ -26,7 +26,8 @@ SELECT id, n || '@plan.example', 'plan' || n, '$argon2id$v=19$m=65536,t=3,p=4$c2
   FROM (VALUES (1, '{LARGE}'::uuid), (2, '{SMALL}'::uuid)) AS u (n, id);
 INSERT INTO ai.embedding_models (id, name, dimensions) VALUES ('{MODEL}', 'plan-8', 8);
 INSERT INTO memory.documents (user_id, title, content, source, source_uri, content_hash)
-SELECT u.id, 'Document ' || n, 'text', 'code', 'src/app/module' || n || '.py', sha256(n::text::bytea)
+SELECT u.id, 'Document ' || n, repeat('text ', 300), 'code', 'src/app/module' || n || '.py',
+       sha256(n::text::bytea)
   FROM (VALUES ('{LARGE}'::uuid, %(documents)s), ('{SMALL}'::uuid, 20)) AS u (id, documents),
        generate_series(1, u.documents) AS n;
 INSERT INTO memory.chunks (user_id, document_id, ordinal, content, content_hash)
@@ -36,11 +37,11 @@ SELECT d.user_id, d.id, n, 'chunk of ' || d.title || ' calls load_page' || n || 
 INSERT INTO memory.embeddings_meta
        (user_id, document_id, chunk_id, model_id, dimensions, content_hash, status, embedding)
 SELECT c.user_id, c.document_id, c.id, '{MODEL}', 8, c.content_hash, 'indexed',
-       (SELECT array_agg(1 + sin(hashtext(c.id::text) %% 1000 * k))::real[]::halfvec(8)
+       (SELECT array_agg(1 + sin(hashtext(c.id::text || k)))::real[]::halfvec(8)
           FROM generate_series(1, 8) AS k)
   FROM memory.chunks c;
 CREATE INDEX ix_embeddings_meta_hnsw_{MODEL.hex} ON memory.embeddings_meta
- USING hnsw ((embedding::halfvec(8)) halfvec_cosine_ops) WITH (m = 6, ef_construction = 24)
+ USING hnsw ((embedding::halfvec(8)) halfvec_cosine_ops)
  WHERE model_id = '{MODEL}'::uuid;
 """
 
@@ -91,7 +92,7 @@ def test_vectors_are_searched_by_the_cheaper_plan(
 ) -> None:
     """Few exactly, many through the model's index; either way all rows that were asked for (traps 10, 27)."""
     with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
-        site = Site.fill(devmentor_database_url, service, documents=2000, filler="")
+        site = Site.fill(devmentor_database_url, service, documents=1600, filler="")
         large, small = site.search(LARGE), site.search(SMALL)
         assert (large.plan, small.plan) == (SearchPlan.INDEX, SearchPlan.EXACT)
         assert (len(large), len(small), large.truncated, small.truncated) == (10, 10, False, False)
