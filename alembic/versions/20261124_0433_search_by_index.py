@@ -221,6 +221,7 @@ def upgrade() -> None:
                     set_config('hnsw.iterative_scan', 'relaxed_order', true),
                     set_config('hnsw.ef_search', '300', true),
                     set_config('hnsw.max_scan_tuples', '20000', true);
+
             EXECUTE documents || format($sql$, best AS MATERIALIZED (
                 SELECT chunk_id, embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) AS distance
                   FROM memory.embeddings_meta
@@ -262,6 +263,7 @@ def upgrade() -> None:
     CREATE FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)
      RETURNS TABLE(hit uuid, chunk_id uuid, distance double precision)
      LANGUAGE plpgsql
+     ROWS 30
      SET enable_sort TO 'on'
     AS $function$
     DECLARE
@@ -289,8 +291,8 @@ def upgrade() -> None:
             IF large THEN
             PERFORM set_config('enable_sort', 'off', true),
                     set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                    set_config('hnsw.ef_search', '300', true),
-                    set_config('hnsw.max_scan_tuples', '20000', true);
+                    set_config('hnsw.ef_search', '60', true),
+                    set_config('hnsw.max_scan_tuples', '4000', true);
 
             END IF;
             RETURN QUERY EXECUTE format(

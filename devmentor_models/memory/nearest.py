@@ -32,19 +32,30 @@ INDEX_AT_LEAST: Final = 2_000
 #: Up to so many documents of a project, what is related to a hit is found exactly.
 RELATED_EXACT_DOCUMENTS: Final = 500
 
+#: Beyond, the index need not find the very nearest.
+RELATED_EF_SEARCH: Final = 60
+RELATED_MAX_SCAN: Final = 4_000
+
 #: Microseconds, measured with vectors of 256 numbers; only their proportions count.
 EXACT_PER_VECTOR: Final = 0.2
 INDEX_START: Final = 400
 INDEX_PER_VECTOR: Final = 8
 
-# Only a superuser may fix pgvector's settings to a function. Set for the transaction, they bother nobody: all
-# they change is that other scans of such an index find as many rows as they are asked for.
-_BY_INDEX = f"""
+
+def _by_index(candidates: int, at_most: int) -> str:
+    """Return the settings for an index scan: of all plans it is the one that needs no sorting.
+
+    Only a superuser may fix pgvector's settings to a function. Set for the transaction, they bother nobody:
+    all they change is that other scans of such an index find as many rows as they are asked for.
+    """
+    return f"""
         PERFORM set_config('enable_sort', 'off', true),
                 set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                set_config('hnsw.ef_search', '{EF_SEARCH}', true),
-                set_config('hnsw.max_scan_tuples', '{MAX_SCAN}', true);
+                set_config('hnsw.ef_search', '{candidates}', true),
+                set_config('hnsw.max_scan_tuples', '{at_most}', true);
 """
+
+
 _OPERATOR = "CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END"
 
 # A model's vectors in its index, if it has one that can be used: its name is the model's key.
@@ -97,9 +108,8 @@ _RESULT = """
       FROM best
 """
 
-# By the index: the one plan that needs no sorting. The cast, the operator and the constant in the condition
-# are the index's own; anything else would not match it. Exactly: the distances are materialized, or else the
-# planner sorts whole vectors, on disk, in the hope to stop early.
+# By the index: the cast, the operator and the constant in the condition are its own; anything else would
+# not match it. Exactly: the distances are materialized, or else the planner sorts whole vectors, on disk.
 _NEAREST = f"""
 CREATE FUNCTION memory.nearest_chunks(
     p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamptz,
@@ -125,7 +135,8 @@ BEGIN
             plan := 'index';
         END IF;
     END IF;
-    IF plan = 'index' THEN{_BY_INDEX}        EXECUTE documents || format($sql$, best AS MATERIALIZED (
+    IF plan = 'index' THEN{_by_index(EF_SEARCH, MAX_SCAN)}
+        EXECUTE documents || format($sql$, best AS MATERIALIZED (
             SELECT chunk_id, embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) AS distance
               FROM memory.embeddings_meta
              WHERE user_id = $1 AND model_id = %3$L AND %4$s
@@ -157,7 +168,7 @@ $fn$
 # are few, else through the index, hit by hit.
 _RELATED = f"""
 CREATE FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)
-RETURNS TABLE (hit uuid, chunk_id uuid, distance double precision) LANGUAGE plpgsql
+RETURNS TABLE (hit uuid, chunk_id uuid, distance double precision) LANGUAGE plpgsql ROWS 30
 SET enable_sort = on AS $fn$
 DECLARE
     me CONSTANT uuid := devmentor.user_id();
@@ -181,7 +192,7 @@ BEGIN
                 OR origin.project_id IS NULL AND d.project_id IS NULL)
              LIMIT {RELATED_EXACT_DOCUMENTS} + 1) counted);
         PERFORM set_config('enable_sort', 'on', true);
-        IF large THEN{_BY_INDEX}
+        IF large THEN{_by_index(RELATED_EF_SEARCH, RELATED_MAX_SCAN)}
         END IF;
         RETURN QUERY EXECUTE format(
             CASE WHEN large THEN $sql$

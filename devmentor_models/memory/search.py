@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -190,14 +191,10 @@ def _fused(shape: Shape, *legs: CTE) -> Select[*tuple[Any, ...]]:
 
 def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
     """Return the hits with document, project, author, snippet and related memories."""
-    tables = (
-        top.join(CHUNKS, and_(CHUNKS.c.user_id == _USER, CHUNKS.c.id == top.c.id))
-        .join(DOCUMENTS, and_(DOCUMENTS.c.user_id == _USER, DOCUMENTS.c.id == CHUNKS.c.document_id))
-        .join(USERS, USERS.c.id == DOCUMENTS.c.user_id)
-        .outerjoin(PROJECTS, and_(PROJECTS.c.user_id == _USER, PROJECTS.c.id == DOCUMENTS.c.project_id))
-    )
     away: ColumnElement[Any] = top.c.distance
-    related: ColumnElement[Any] = null()
+    tables: FromClause = _CHUNK_AND_DOCUMENT.join(USERS, USERS.c.id == DOCUMENTS.c.user_id).outerjoin(
+        PROJECTS, and_(PROJECTS.c.user_id == _USER, PROJECTS.c.id == DOCUMENTS.c.project_id)
+    )
     if shape.mode is SearchMode.HYBRID:
         # A keyword hit outside the nearest ones has a distance too.
         tables = tables.outerjoin(
@@ -211,10 +208,6 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
         )
         operator = OPERATORS[shape.metric or "cosine"]
         away = func.coalesce(away, EMBEDDINGS.c.embedding.op(operator, return_type=Double())(_VECTOR))
-    if shape.related and shape.metric is not None:
-        around = _related(top)
-        tables = tables.outerjoin(around, around.c.hit == top.c.id)
-        related = around.c.memories
     # Named as the fields of a hit.
     columns: dict[str, ColumnElement[Any]] = {
         "document_id": DOCUMENTS.c.id,
@@ -234,9 +227,32 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
         "project_id": DOCUMENTS.c.project_id,
         "project_name": PROJECTS.c.name,
         "author": USERS.c.username,
-        "related": related,
     }
-    return select(*(made.label(name) for name, made in columns.items())).select_from(tables)
+    hit = _one_by_one(top.c.id, *(made.label(name) for name, made in columns.items()), tables=tables)
+    found: FromClause = top.join(hit, true())
+    related: ColumnElement[Any] = null()
+    if shape.related and shape.metric is not None:
+        around = _related(top)
+        found = found.outerjoin(around, around.c.hit == top.c.id)
+        related = around.c.memories
+    return select(*hit.c, related.label("related")).select_from(found)
+
+
+_CHUNK_AND_DOCUMENT: Final = CHUNKS.join(
+    DOCUMENTS, and_(DOCUMENTS.c.user_id == _USER, DOCUMENTS.c.id == CHUNKS.c.document_id)
+)
+
+
+def _one_by_one(
+    chunk_id: ColumnElement[UUID], *columns: ColumnElement[Any], tables: FromClause
+) -> FromClause:
+    """Return what belongs to each of few chunks, looked up by their keys.
+
+    With LIMIT, so that it stays what it is: a plan for any tenant believes that tenants are small, and would
+    rather read all chunks of this one.
+    """
+    chosen = select(*columns).select_from(tables).where(CHUNKS.c.user_id == _USER, CHUNKS.c.id == chunk_id)
+    return chosen.limit(1).lateral()
 
 
 def _headline(top: FromClause) -> ColumnElement[Any]:
@@ -252,7 +268,6 @@ def _headline(top: FromClause) -> ColumnElement[Any]:
 
 def _related(top: FromClause) -> FromClause:
     """Return the memories nearest to each hit as one JSON array."""
-    chunk, document = CHUNKS.alias("chunk"), DOCUMENTS.alias("document")
     hits = select(func.array_agg(top.c.id)).scalar_subquery()
     closest = func.memory.related_chunks(
         _MODEL, _METRIC, hits, bindparam("related", type_=Integer())
@@ -260,22 +275,19 @@ def _related(top: FromClause) -> FromClause:
         column("hit", Uuid()), column("chunk_id", Uuid()), column("distance", Double()), name="closest"
     )
     item = func.jsonb_build_array(
-        document.c.id,
-        document.c.title,
-        chunk.c.id,
-        chunk.c.ordinal,
-        chunk.c.content,
+        DOCUMENTS.c.id,
+        DOCUMENTS.c.title,
+        CHUNKS.c.id,
+        CHUNKS.c.ordinal,
+        CHUNKS.c.content,
         closest.c.distance,
         type_=Json(),
     )
-    ordered = aggregate_order_by(item, closest.c.distance, closest.c.chunk_id)
+    memory = _one_by_one(closest.c.chunk_id, item.label("item"), tables=_CHUNK_AND_DOCUMENT)
+    ordered = aggregate_order_by(memory.c.item, closest.c.distance, closest.c.chunk_id)
     return (
         select(closest.c.hit, func.jsonb_agg(ordered, type_=Json()).label("memories"))
-        .select_from(
-            closest.join(chunk, and_(chunk.c.user_id == _USER, chunk.c.id == closest.c.chunk_id)).join(
-                document, and_(document.c.user_id == _USER, document.c.id == chunk.c.document_id)
-            )
-        )
+        .select_from(closest.join(memory, true()))
         .group_by(closest.c.hit)
         .subquery("around")
     )

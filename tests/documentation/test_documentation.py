@@ -139,7 +139,7 @@ def test_definitions_are_whole() -> None:
     documents = {
         str(index.name): index_text(index) for index in target_metadata.tables["memory.documents"].indexes
     }
-    assert documents["ix_documents_title"] == "(title gin_trgm_ops)"
+    assert documents["ix_documents_names"] == ("(user_id, fts, title gin_trgm_ops, source_uri gin_trgm_ops)")
     assert documents["uq_documents_user_id_project_id_content_hash"] == (
         "(user_id, project_id, content_hash) NULLS NOT DISTINCT WHERE deleted_at IS NULL"
     )
