@@ -16,12 +16,11 @@ from types import TracebackType
 from typing import Self, cast
 from uuid import UUID
 
-import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import Table
 
-from devmentor_models.errors import ConfigurationError, DecryptionFailed, EncryptionKeyMissing
+from devmentor_models.errors import DecryptionFailed, EncryptionKeyMissing
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.kit.encrypted import KeyedByUser
 from devmentor_models.kit.encryption import (
@@ -33,26 +32,16 @@ from devmentor_models.kit.encryption import (
     new_user_key,
     rewrap,
 )
-from devmentor_models.security.roles import OWNER
-from devmentor_models.settings import conninfo
+from devmentor_models.owner_session import connect_as_owner
 
 BATCH_ROWS = 500
 #: Rows that are locked are tried again, so many times and after so many seconds.
 MOST_PASSES = 10
 PAUSE_SECONDS = 0.5
-#: How long a statement waits for a lock that it cannot pass over.
-LOCK_TIMEOUT = "2s"
 
 Row = tuple[UUID, UUID, bytes]
 #: What another session's locks can end a batch with; the next pass does it again.
 _COLLISIONS = (pg.DeadlockDetected, pg.LockNotAvailable, pg.SerializationFailure)
-
-_POLICIES = """
-    SELECT row_security_active(%(table)s), array(
-        SELECT cmd FROM pg_policies
-        WHERE schemaname || '.' || tablename = %(table)s AND permissive = 'PERMISSIVE'
-          AND qual = 'true' AND %(owner)s = ANY (roles))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +99,7 @@ class KeyRotation:
     """
 
     def __init__(self, url: str, *, batch: int = BATCH_ROWS) -> None:
-        self._conninfo = conninfo(url, connect_timeout=10)
+        self._url = url
         self._batch_rows = batch
 
     def __enter__(self) -> Self:
@@ -121,12 +110,8 @@ class KeyRotation:
             ConfigurationError: The role cannot see everybody's rows.
         """
         key_ring()
-        self._connection = psycopg.connect(self._conninfo, autocommit=True)
-        try:
-            self._become_owner()
-        except BaseException:
-            self._connection.close()
-            raise
+        needs = {target.table.fullname: ("SELECT", "UPDATE") for target in _targets()}
+        self._connection = connect_as_owner(self._url, needs)
         return self
 
     def __exit__(
@@ -243,25 +228,6 @@ class KeyRotation:
         count = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(target.identifier, target.stale())
         row: tuple[int] | None = self._connection.execute(count).fetchone()
         return row[0] if row else 0
-
-    def _become_owner(self) -> None:
-        """Take the rights of the owner; refuse to work where rows would be hidden, and so be missed."""
-        try:
-            self._connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER.name)))
-        except psycopg.Error:
-            raise ConfigurationError(
-                f"Keys are rotated by a member of {OWNER.name}, as migrations are run; this login is none."
-            ) from None
-        self._connection.execute("SET row_security = on")
-        self._connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-        for target in _targets():
-            names = {"table": target.table.fullname, "owner": OWNER.name}
-            row: tuple[bool, list[str]] | None = self._connection.execute(_POLICIES, names).fetchone()
-            if row and row[0] and not {"SELECT", "UPDATE"} <= set(row[1]):
-                raise ConfigurationError(
-                    f"{target.table.fullname}: row security hides rows from {OWNER.name}, which would be"
-                    " missed. Is the database at the newest revision?"
-                )
 
 
 def _targets() -> list[_Target]:

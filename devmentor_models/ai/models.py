@@ -102,6 +102,8 @@ class EmbeddingModel(MutableRecord):
             *(Grant(service, ("SELECT",)) for service in Service if service is not Service.AI),
         ),
         chores=(Chore(("INSERT", "UPDATE", "DELETE")),),
+        # By the owner of the tables: `devmentor-db models` enters one, `devmentor-db reembed` moves the default.
+        definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
     )
 
@@ -215,6 +217,8 @@ class ProjectEmbedding(MutableRecord):
         ),
         UniqueConstraint("user_id", "project_id", "model_id"),
         CheckConstraint("vector_dims(embedding) = dimensions", name="dimensions"),
+        # A zero vector has no direction: every cosine distance to it is NaN.
+        CheckConstraint("l2_norm(embedding) > 0", name="direction"),
         Index("ix_project_embeddings_model_id_dimensions", "model_id", "dimensions"),
         {"schema": SCHEMA, "comment": "Vectors that stand for whole projects, one per model"},
     )

@@ -169,6 +169,7 @@ class Chunk(Record):
         ),
         {"schema": SCHEMA, "comment": "Pieces of documents, which are what a search finds"},
     )
+    # By the owner of the tables: `devmentor-db reembed` reads what another model is to make vectors of.
     __security__: ClassVar = Security(owned_by(), grants=(Grant(Service.MEMORY), EXPORT), definer=("SELECT",))
 
     user_id: Mapped[UUID] = mapped_column(
@@ -232,12 +233,18 @@ class Embedding(MutableRecord):
             "id",
             postgresql_where=text("status <> 'indexed'"),
         ),
-        # No index on the vectors: a search compares all of a tenant's, exactly. An approximate index that no
-        # statement uses would make storing three times slower (measured: 1,500 to 500 chunks per second).
+        # No index on the vectors by default: a search compares all of a tenant's, exactly, and an approximate
+        # index makes storing three times slower (measured: 1,500 to 500 chunks per second). A model whose
+        # tenants are large gets one of its own from `devmentor-db models index`; see model_indexes.py.
         {"schema": SCHEMA, "comment": "Vectors of chunks, one for each embedding model"},
     )
     __security__: ClassVar = Security(
-        owned_by(), grants=(Grant(Service.MEMORY), EXPORT), redacted=("embedding",)
+        owned_by(),
+        grants=(Grant(Service.MEMORY), EXPORT),
+        # By the owner of the tables: `devmentor-db reembed` writes another model's vectors beside the old ones,
+        # and deletes those of a model that is given up.
+        definer=("SELECT", "INSERT", "UPDATE", "DELETE"),
+        redacted=("embedding",),
     )
 
     user_id: Mapped[UUID] = mapped_column(
