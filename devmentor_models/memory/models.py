@@ -241,8 +241,8 @@ class Embedding(MutableRecord):
     __security__: ClassVar = Security(
         owned_by(),
         grants=(Grant(Service.MEMORY), EXPORT),
-        # By the owner of the tables: `devmentor-db reembed` writes another model's vectors beside the old ones,
-        # and deletes those of a model that is given up.
+        # By the owner of the tables: `devmentor-db reembed` writes another model's vectors beside the old
+        # ones, and deletes those of a model that is given up.
         definer=("SELECT", "INSERT", "UPDATE", "DELETE"),
         redacted=("embedding",),
     )

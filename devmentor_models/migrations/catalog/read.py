@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Scope:
         owner: Who ought to own everything; None for whoever owns the most.
         role_prefix: How names of our roles begin: others that begin so are reported; None: no others are.
         switches: Functions whose body is the operator's choice, as ``schema.name()``.
+        indexes_of_rows: Patterns of definitions: a valid index that fits one is there because a row of the
+            database says so, and is left out.
     """
 
     schemas: tuple[str, ...]
@@ -60,6 +63,16 @@ class Scope:
     owner: str | None = None
     role_prefix: str | None = None
     switches: tuple[str, ...] = ()
+    indexes_of_rows: tuple[str, ...] = ()
+
+    def leaves_out(self, kind: str, state: dict[str, Any]) -> bool:
+        """Say whether an object is none of the models', but rightly there."""
+        return (
+            kind == "index"
+            and state["valid"]
+            and not state.get("clustered")
+            and any(re.fullmatch(pattern, state["definition"]) for pattern in self.indexes_of_rows)
+        )
 
 
 def read(connection: Connection, scope: Scope) -> Snapshot:
@@ -72,6 +85,8 @@ def read(connection: Connection, scope: Scope) -> Snapshot:
     for kind, query in KINDS.items():
         for row in connection.execute(text(query), parameters):
             schema, table, name, *address, state, comment, owner, privileges = row
+            if scope.leaves_out(kind, state):
+                continue
             key = Key(kind, schema, table, name)
             state = canonical(state) if kind in EXPRESSIONS else state
             items[key] = Item(key, {name: value for name, value in state.items() if value is not None})
