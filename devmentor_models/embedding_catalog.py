@@ -172,16 +172,17 @@ class EmbeddingCatalog:
         return index_of(self._connection, model)
 
 
-def get_model(connection: psycopg.Connection, name: str) -> CatalogModel:
-    """Return the model of a name.
+def get_model(connection: psycopg.Connection, name: str, *, active: bool = False) -> CatalogModel:
+    """Return the model of a name; with ``active`` only one that makes new vectors.
 
     Raises:
         NotFound: There is none.
     """
     row = connection.execute(_FIND.encode(), [name]).fetchone()
-    if row is None:
-        raise NotFound("embedding model", name)
-    return CatalogModel(*row)
+    model = CatalogModel(*row) if row else None
+    if model is None or (active and not model.active):
+        raise NotFound("active embedding model" if active else "embedding model", name)
+    return model
 
 
 def find_default(connection: psycopg.Connection) -> CatalogModel | None:

@@ -102,7 +102,7 @@ class EmbeddingModel(MutableRecord):
             *(Grant(service, ("SELECT",)) for service in Service if service is not Service.AI),
         ),
         chores=(Chore(("INSERT", "UPDATE", "DELETE")),),
-        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` makes another one the default.
+        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` moves the default.
         definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
     )

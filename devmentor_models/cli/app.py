@@ -11,8 +11,10 @@ from typer.core import TyperGroup
 from devmentor_models.cli.bootstrap import bootstrap
 from devmentor_models.cli.context_key import context_key
 from devmentor_models.cli.docs import docs
+from devmentor_models.cli.models import models
 from devmentor_models.cli.plan import plan
 from devmentor_models.cli.prove import prove_isolation
+from devmentor_models.cli.reembed import reembed
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.rotate_keys import rotate_keys
 from devmentor_models.cli.sql import sql
@@ -256,3 +258,5 @@ app.command()(sql)
 app.command()(plan)
 app.command("prove-isolation")(prove_isolation)
 app.command("rotate-keys")(rotate_keys)
+app.add_typer(models, name="models")
+app.command()(reembed)
