@@ -81,11 +81,10 @@ _STORE = """
         SET embedding = excluded.embedding, content_hash = excluded.content_hash, status = excluded.status
         WHERE (old.status, old.content_hash) IS DISTINCT FROM (excluded.status, excluded.content_hash)
 """
+_LIMIT = "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
 # Who reads the default holds ACCESS SHARE until its transaction ends, so with this lock nobody is left who
 # has read it and has not yet stored what follows from it. The advisory lock is that of `set_default`.
 _LOCK_DEFAULT = (
-    f"SET LOCAL lock_timeout = '{SWITCH_LOCK_TIMEOUT}'",
-    f"SET LOCAL statement_timeout = '{SWITCH_STATEMENT_TIMEOUT}'",
     "SELECT pg_advisory_xact_lock(hashtextextended('ai.embedding_models.is_default', 0))",
     "LOCK TABLE ai.embedding_models IN ACCESS EXCLUSIVE MODE",
 )
@@ -238,6 +237,7 @@ class Reembedding:
         """Switch; return False, with nothing changed, where too many chunks came in meanwhile."""
         connection, values = self._connection, self._values()
         with connection.transaction() as transaction:
+            connection.execute(_LIMIT, [SWITCH_LOCK_TIMEOUT, SWITCH_STATEMENT_TIMEOUT])
             for statement in _LOCK_DEFAULT:
                 connection.execute(statement.encode())
             rows = {"rows": SWITCH_TEXTS + 1}
