@@ -19,7 +19,7 @@ from uuid import UUID
 from psycopg import Rollback
 from psycopg import errors as pg
 
-from devmentor_models.embedding_catalog import CatalogModel, find_default, get_model
+from devmentor_models.embedding_catalog import CatalogModel, IndexState, find_default, get_model, index_of
 from devmentor_models.errors import DevMentorError, InvalidValue, LockTimeout, NotFound
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.memory.ingest import check_vector
@@ -191,6 +191,12 @@ class Reembedding:
                 return self.done
             if self.done.stored == before:
                 time.sleep(PAUSE_SECONDS)  # others are at what is left
+
+    def needs_index(self) -> bool:
+        """Say whether the default has an approximate index and the model none; `switch` comes after it."""
+        old = self.default()
+        wanted = old is not None and index_of(self._connection, old).state is IndexState.READY
+        return wanted and index_of(self._connection, self.model).state is not IndexState.READY
 
     def switch(self, *, tolerate: int = 0) -> None:
         """Make the model the default, in one transaction that finds no live chunk without a vector.

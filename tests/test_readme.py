@@ -35,7 +35,7 @@ def test_commands_exist() -> None:
     names = {
         command.name or (command.callback.__name__ if command.callback else "")
         for command in app.registered_commands
-    }
+    } | {str(group.name) for group in app.registered_groups}
     (table,) = re.findall(r"\| command \|.*?\n\n", README, re.DOTALL)
     named = set(re.findall(r"`(?:devmentor-db )?([a-z][a-z-]*)[^`]*`", table))
     assert named == names

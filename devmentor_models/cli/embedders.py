@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from devmentor_models.errors import ConfigurationError
-
 #: The model that travels with the quickstart extra.
 BUILT_IN = "wordllama"
 
@@ -28,6 +26,8 @@ def load_embedder(given: str) -> Callable[[Sequence[str]], Sequence[Sequence[flo
 
         embed = Embedder.load().embed
         return lambda texts: embed(list(texts))
+    from devmentor_models.errors import ConfigurationError  # noqa: PLC0415 - imports SQLAlchemy
+
     module, _, name = given.partition(":")
     if not module or not name:
         raise ConfigurationError(f"--embedder is to be package.module:callable or {BUILT_IN}: {given}")

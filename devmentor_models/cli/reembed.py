@@ -12,7 +12,6 @@ from devmentor_models.cli.report import FAILED, complain
 from devmentor_models.cli.target import note, resolve
 
 if TYPE_CHECKING:
-    from devmentor_models.embedding_catalog import CatalogModel
     from devmentor_models.reembed import Reembedding
 
 
@@ -43,6 +42,7 @@ def reembed(
     the way back; only what was stored since is embedded then.
     """
     from devmentor_models import migrate  # noqa: PLC0415 - --help should be quick
+    from devmentor_models.model_indexes import BuildOptions  # noqa: PLC0415 - likewise
     from devmentor_models.reembed import Reembedding  # noqa: PLC0415 - likewise
 
     if drop_old and not switch:
@@ -59,7 +59,8 @@ def reembed(
         _run(run)
         _tell_refused(run)
         if switch:
-            _index(target.url, run, old, memory)
+            if run.needs_index() and build(target.url, run.model, BuildOptions(memory=memory)):
+                typer.echo(f"Built {run.model.index}, as {old.name if old else 'it'} has one.")
             run.switch(tolerate=tolerate)
             typer.echo(f"The default is {to}" + (f", before {old.name}." if old and old.name != to else "."))
     if drop_old and old and old.name != to:
@@ -95,15 +96,3 @@ def _tell_refused(run: Reembedding) -> None:
         complain(f"chunk {chunk} got no vector: it {reason}")
     if len(run.done.refused) > 10:  # noqa: PLR2004 - as many as are named
         complain(f"… {len(run.done.refused)} chunks got none in all")
-
-
-def _index(url: str, run: Reembedding, old: CatalogModel | None, memory: str | None) -> None:
-    """Build the new model's index where the old one has one."""
-    from devmentor_models.embedding_catalog import EmbeddingCatalog, IndexState  # noqa: PLC0415 - slow to import
-    from devmentor_models.model_indexes import BuildOptions  # noqa: PLC0415 - likewise
-
-    with EmbeddingCatalog(url) as catalog:
-        wanted = old is not None and catalog.index(old).state is IndexState.READY
-        wanted = wanted and catalog.index(run.model).state is not IndexState.READY
-    if wanted and build(url, run.model, BuildOptions(memory=memory)):
-        typer.echo(f"Built {run.model.index}, as {old.name if old else 'before'} has one.")
