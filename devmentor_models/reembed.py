@@ -50,24 +50,31 @@ DELETE_ROWS = 5000
 #: What another session's locks or deletes can end a batch with; then it is done again.
 _COLLISIONS = (pg.DeadlockDetected, pg.LockNotAvailable, pg.SerializationFailure, pg.ForeignKeyViolation)
 
-_LACKS = """
-    JOIN memory.documents d ON d.user_id = c.user_id AND d.id = c.document_id AND d.deleted_at IS NULL
-    WHERE NOT c.id = ANY (%(refused)s) AND NOT EXISTS (
-        SELECT FROM memory.embeddings_meta e
-         WHERE e.user_id = c.user_id AND e.document_id = c.document_id AND e.chunk_id = c.id
-           AND e.model_id = %(model)s AND e.status = 'indexed' AND e.content_hash = c.content_hash)
+_LIVE = "d.user_id = c.user_id AND d.id = c.document_id AND d.deleted_at IS NULL"
+_CURRENT = """e.user_id = c.user_id AND e.document_id = c.document_id AND e.chunk_id = c.id
+    AND e.model_id = %(model)s AND e.status = 'indexed' AND e.content_hash = c.content_hash"""
+# For all chunks: one pass over each table.
+_ALL = f"""
+    FROM memory.chunks c JOIN memory.documents d ON {_LIVE}
+    WHERE NOT c.id = ANY (%(refused)s) AND NOT EXISTS (SELECT FROM memory.embeddings_meta e WHERE {_CURRENT})
 """
-_COUNT = f"SELECT count(*) FROM memory.chunks c {_LACKS}"
-_SOME = f"SELECT c.id, c.content, c.content_hash FROM memory.chunks c {_LACKS} LIMIT %(rows)s"
+_COUNT = f"SELECT count(*) {_ALL}"
+_IDS = f"SELECT coalesce(array_agg(c.id), '{{}}') {_ALL}"
+# For a few: looked up one by one. As joins they would be planned by statistics, which know nothing yet of the
+# vectors that were just written, and every page would read all of them.
+_EACH = f"""
+    NOT c.id = ANY (%(refused)s) AND (SELECT true FROM memory.documents d WHERE {_LIVE})
+    AND (SELECT true FROM memory.embeddings_meta e WHERE {_CURRENT}) IS NULL
+"""
 # A page along the primary key, whatever the planner believes about how many lack a vector.
 _PAGE = f"""
     WITH page AS MATERIALIZED (
         SELECT id, user_id, document_id, content_hash FROM memory.chunks
          WHERE id > %(last)s ORDER BY id LIMIT %(rows)s)
     SELECT (SELECT id FROM page ORDER BY id LIMIT 1), (SELECT id FROM page ORDER BY id DESC LIMIT 1),
-        (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{{}}') FROM page c {_LACKS})
+        (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{{}}') FROM page c WHERE {_EACH})
 """
-_READ = f"SELECT c.id, c.content, c.content_hash FROM memory.chunks c {_LACKS} AND c.id = ANY (%(ids)s)"
+_READ = f"SELECT c.id, c.content, c.content_hash FROM memory.chunks c WHERE c.id = ANY (%(ids)s) AND {_EACH}"
 # Joined with the chunks as they are now: one deleted or changed meanwhile gets no vector of its past.
 _STORE = """
     INSERT INTO memory.embeddings_meta AS old
@@ -187,6 +194,8 @@ class Reembedding:
         while True:
             before = self.done.stored
             self._pass(advance)
+            if self.done.stored > before:
+                self._connection.execute("ANALYZE memory.embeddings_meta")  # for searches, and the switch
             if not self.pending():
                 return self.done
             if self.done.stored == before:
@@ -201,7 +210,8 @@ class Reembedding:
     def switch(self, *, tolerate: int = 0) -> None:
         """Make the model the default, in one transaction that finds no live chunk without a vector.
 
-        Chunks that were stored since `run` are caught up, the last of them in that transaction.
+        Chunks that were stored since `run` are caught up, the last of them in that transaction. Searches wait
+        while it looks for them: seconds for a million chunks.
 
         Args:
             tolerate: How many chunks may be left without a vector, since the model can embed no such texts.
@@ -246,18 +256,17 @@ class Reembedding:
             connection.execute(_LIMIT, [SWITCH_LOCK_TIMEOUT, SWITCH_STATEMENT_TIMEOUT])
             for statement in _LOCK_DEFAULT:
                 connection.execute(statement.encode())
-            rows = {"rows": SWITCH_TEXTS + 1}
-            chunks: list[Chunk] = connection.execute(_SOME.encode(), values | rows).fetchall()
-            if len(chunks) > SWITCH_TEXTS:
+            lacking = self._one(_IDS, values)[0]
+            if len(lacking) > SWITCH_TEXTS:
                 raise Rollback(transaction)
-            stored = self._insert(self._vectors(chunks))
+            stored = self._insert(self._vectors(self._read(lacking)))
             if len(self.done.refused) > tolerate:
                 raise SwitchRefused(self._refusal())
             connection.execute(_CLEAR_DEFAULT, values)
             if not connection.execute(_SET_DEFAULT, values).rowcount:
                 raise NotFound("active embedding model", self.model.name)
             self.done.stored += stored
-        return len(chunks) <= SWITCH_TEXTS
+        return len(lacking) <= SWITCH_TEXTS
 
     def _pass(self, advance: Callable[[int], object]) -> None:
         """Go once through all chunks along the primary key; pass over pages that another run is at."""
@@ -278,9 +287,7 @@ class Reembedding:
 
     def _embed(self, ids: Sequence[UUID]) -> None:
         """Store vectors of those of the chunks that still lack one."""
-        values = self._values() | {"ids": list(ids)}
-        chunks: list[Chunk] = self._connection.execute(_READ.encode(), values).fetchall()
-        found = self._vectors(chunks)
+        found = self._vectors(self._read(ids))
         for number in range(1, SWITCH_TRIES + 1):
             try:
                 self.done.stored += self._insert(found)
@@ -290,6 +297,11 @@ class Reembedding:
                 time.sleep(PAUSE_SECONDS)
             else:
                 return
+
+    def _read(self, ids: Sequence[UUID]) -> list[Chunk]:
+        """Return those of the chunks that lack a vector."""
+        values = self._values() | {"ids": list(ids)}
+        return self._connection.execute(_READ.encode(), values).fetchall() if ids else []
 
     def _vectors(self, chunks: Sequence[Chunk]) -> list[tuple[UUID, bytes, str]]:
         """Return id, digest and vector, as PostgreSQL reads it, of the chunks that get one."""
