@@ -31,6 +31,7 @@ STATEMENT_TIMEOUT = "24h"
 POLL_SECONDS = 0.5
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _PROGRESS = """
     SELECT phase, greatest(blocks_done, 0), blocks_total, tuples_done, tuples_total
       FROM pg_stat_progress_create_index WHERE index_relid = to_regclass(%s)
@@ -166,7 +167,11 @@ def _alone(url: str, model: CatalogModel) -> Iterator[ModelIndex]:
         # Tried, not waited for: who waits in there holds a snapshot that the build would wait for.
         if connection.execute(_LOCK, [model.index]).fetchone() != (True,):
             raise LockTimeout(f"Another session is at work on the index of {model.name}; try again later.")
-        yield index_of(connection, model)
+        try:
+            yield index_of(connection, model)
+        finally:
+            # The server notices a closed connection some time later.
+            connection.execute(_UNLOCK, [model.index])
     finally:
         connection.close()
 
