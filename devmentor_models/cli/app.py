@@ -14,6 +14,7 @@ from devmentor_models.cli.docs import docs
 from devmentor_models.cli.models import models
 from devmentor_models.cli.plan import plan
 from devmentor_models.cli.prove import prove_isolation
+from devmentor_models.cli.recall_probe import recall_probe
 from devmentor_models.cli.reembed import reembed
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.rotate_keys import rotate_keys
@@ -260,3 +261,4 @@ app.command("prove-isolation")(prove_isolation)
 app.command("rotate-keys")(rotate_keys)
 app.add_typer(models, name="models")
 app.command()(reembed)
+app.command("recall-probe")(recall_probe)
