@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,7 @@ SAME = 1e-6
 GOOD_RECALL = 0.95
 SLOW_MILLISECONDS = 50.0
 WORSE = 1.3
+NOTICED_MILLISECONDS = 2.0
 
 _TENANTS = """
     SELECT user_id, count(*) FROM memory.embeddings_meta
@@ -130,10 +132,10 @@ def _about(item: SizeClass, model: CatalogModel) -> Iterator[str]:
         )
     others = {plan: item.median(plan) for plan in item.milliseconds if plan != "chosen"}
     best = min(others, key=lambda plan: others[plan])
-    if item.median("chosen") > WORSE * others[best] and item.median("chosen") > 1:
+    if item.median("chosen") > max(WORSE * others[best], NOTICED_MILLISECONDS):
         yield (
             f"Tenants of {item.name} vectors take {item.median('chosen'):.1f} ms (median), with the plan"
-            f" {best!r} {others[best]:.1f} ms: try ANALYZE memory.embeddings_meta, for better estimates."
+            f" {str(best)!r} {others[best]:.1f} ms: try ANALYZE memory.embeddings_meta, for better estimates."
         )
     if item.short:
         yield f"Tenants of {item.name} vectors: {item.short} results lack hits and do not say so: a fault."
@@ -206,13 +208,13 @@ def _classes(
     rows: list[tuple[UUID, int]] = sorted(
         owner.execute(_TENANTS, {"model": model.id, "user": user}).fetchall()
     )
-    limits = (1, *CLASSES, None)
+    limits = (1, *CLASSES, sys.maxsize)
     made = []
     for low, high in pairwise(limits):
-        tenants = [row for row in rows if low <= row[1] and (high is None or row[1] < high)]
+        tenants = [row for row in rows if low <= row[1] < high]
         if tenants:
             taken = chance.sample(tenants, min(TENANTS_PER_CLASS, len(tenants)))
-            name = f"{low:,} and more" if high is None else f"{low:,} to {high - 1:,}"
+            name = f"{low:,} and more" if high == sys.maxsize else f"{low:,} to {high - 1:,}"
             made.append((SizeClass(name, [size for _, size in taken]), [tenant for tenant, _ in taken]))
     return made
 

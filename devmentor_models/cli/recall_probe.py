@@ -54,11 +54,13 @@ def recall_probe(
 def _print(found: Probe) -> None:
     title = f"{found.model.name}: {found.model.dimensions} dimensions, {found.model.metric}"
     typer.echo(f"{title}, {'with' if found.indexed else 'without'} an index; the {found.k} nearest.")
-    lines = [("vectors of a tenant", "queries", "chosen", "recall", "worst", "plan", "median ms", "P95 ms")]
+    lines: list[tuple[str, ...]] = [
+        ("vectors of a tenant", "queries", "chosen", "recall", "worst", "plan", "median ms", "P95 ms")
+    ]
     for item in found.classes:
         chosen = ", ".join(f"{plan} {times}" for plan, times in sorted(item.plans.items()))
         recall = (f"{statistics.mean(item.recall):.3f}", f"{min(item.recall):.2f}")
-        first = (item.name, str(len(item.recall)), chosen, *recall)
+        first: tuple[str, ...] = (item.name, str(len(item.recall)), chosen, *recall)
         for plan in item.milliseconds:
             timed = (str(plan), f"{item.median(plan):.2f}", f"{item.p95(plan):.2f}")
             lines.append((*first, *timed))
