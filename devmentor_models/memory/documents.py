@@ -17,7 +17,7 @@ from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
 from devmentor_models.memory.checks import optional_key
 from devmentor_models.memory.embedding_models import ModelLookup
-from devmentor_models.memory.enums import DocumentSource, OutboxOperation, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, TextLanguage
 from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model
 from devmentor_models.memory.models import Chunk, Document
 from devmentor_models.memory.values import NewChunk, NewDocument, StoreResult
@@ -205,9 +205,7 @@ class DocumentRepository(Repository):
         Raises:
             NotFound: The user has no such live document.
         """
-        document = self._change(queries.SOFT_DELETE, document_id)
-        self._queue([document_id], OutboxOperation.DELETE)
-        return document
+        return self._change(queries.SOFT_DELETE, document_id)
 
     def restore(self, document_id: UUID) -> Document:
         """Bring a soft-deleted document back.
@@ -216,9 +214,7 @@ class DocumentRepository(Repository):
             NotFound: The user has no such soft-deleted document.
             UniqueViolation: The same content was stored again in the meantime.
         """
-        document = self._change(queries.RESTORE, document_id)
-        self._queue([document_id], OutboxOperation.UPSERT)
-        return document
+        return self._change(queries.RESTORE, document_id)
 
     def purge(self, document_id: UUID) -> None:
         """Delete a document, live or soft-deleted, with chunks and vectors, for ever.
@@ -226,8 +222,6 @@ class DocumentRepository(Repository):
         Raises:
             NotFound: The user has no such document.
         """
-        # Queued first: afterwards nothing says which points there were.
-        self._queue([document_id], OutboxOperation.DELETE)
         parameters = {"tenant_id": self.user_id, "document_id": document_id}
         if (self._execute(queries.PURGE, parameters)).first() is None:
             raise NotFound("document", document_id)
@@ -271,10 +265,7 @@ class DocumentRepository(Repository):
         rows = [
             embedding_row(chunks[chunk_id], vector, found) for chunk_id, vector in sorted(vectors.items())
         ]
-        keys = (self._execute(queries.PUT_EMBEDDINGS, rows)).scalars().all()
-        queued = {"tenant_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
-        self._execute(queries.QUEUE_EMBEDDINGS, queued)
-        return len(keys)
+        return len((self._execute(queries.PUT_EMBEDDINGS, rows)).all())
 
     def _prepare(self, documents: Sequence[NewDocument], model: str | None) -> Sequence[Rows]:
         """Check all documents and return their rows."""
@@ -297,13 +288,7 @@ class DocumentRepository(Repository):
             self._execute(queries.INSERT_CHUNKS, chunks)
         if embeddings := [embedding for rows in new for embedding in rows.embeddings]:
             self._execute(queries.INSERT_EMBEDDINGS, embeddings)
-            self._queue([rows.id for rows in new], OutboxOperation.UPSERT)
         return created
-
-    def _queue(self, document_ids: Sequence[UUID], operation: OutboxOperation) -> None:
-        """Queue work on the documents' points for the vector mirror."""
-        parameters = {"tenant_id": self.user_id, "ids": document_ids, "operation": operation}
-        self._execute(queries.QUEUE_DOCUMENTS, parameters)
 
     def _change(self, statement: Executable, document_id: UUID) -> Document:
         """Run an UPDATE of one document that returns it."""

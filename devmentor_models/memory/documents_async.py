@@ -16,7 +16,7 @@ from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.memory import queries
 from devmentor_models.memory.checks import optional_key
 from devmentor_models.memory.embedding_models_async import AsyncModelLookup
-from devmentor_models.memory.enums import DocumentSource, OutboxOperation, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, TextLanguage
 from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model
 from devmentor_models.memory.models import Chunk, Document
 from devmentor_models.memory.values import NewChunk, NewDocument, StoreResult
@@ -204,9 +204,7 @@ class AsyncDocumentRepository(AsyncRepository):
         Raises:
             NotFound: The user has no such live document.
         """
-        document = await self._change(queries.SOFT_DELETE, document_id)
-        await self._queue([document_id], OutboxOperation.DELETE)
-        return document
+        return await self._change(queries.SOFT_DELETE, document_id)
 
     async def restore(self, document_id: UUID) -> Document:
         """Bring a soft-deleted document back.
@@ -215,9 +213,7 @@ class AsyncDocumentRepository(AsyncRepository):
             NotFound: The user has no such soft-deleted document.
             UniqueViolation: The same content was stored again in the meantime.
         """
-        document = await self._change(queries.RESTORE, document_id)
-        await self._queue([document_id], OutboxOperation.UPSERT)
-        return document
+        return await self._change(queries.RESTORE, document_id)
 
     async def purge(self, document_id: UUID) -> None:
         """Delete a document, live or soft-deleted, with chunks and vectors, for ever.
@@ -225,8 +221,6 @@ class AsyncDocumentRepository(AsyncRepository):
         Raises:
             NotFound: The user has no such document.
         """
-        # Queued first: afterwards nothing says which points there were.
-        await self._queue([document_id], OutboxOperation.DELETE)
         parameters = {"tenant_id": self.user_id, "document_id": document_id}
         if (await self._execute(queries.PURGE, parameters)).first() is None:
             raise NotFound("document", document_id)
@@ -272,10 +266,7 @@ class AsyncDocumentRepository(AsyncRepository):
         rows = [
             embedding_row(chunks[chunk_id], vector, found) for chunk_id, vector in sorted(vectors.items())
         ]
-        keys = (await self._execute(queries.PUT_EMBEDDINGS, rows)).scalars().all()
-        queued = {"tenant_id": self.user_id, "ids": keys, "operation": OutboxOperation.UPSERT}
-        await self._execute(queries.QUEUE_EMBEDDINGS, queued)
-        return len(keys)
+        return len((await self._execute(queries.PUT_EMBEDDINGS, rows)).all())
 
     async def _prepare(self, documents: Sequence[NewDocument], model: str | None) -> Sequence[Rows]:
         """Check all documents and return their rows."""
@@ -298,13 +289,7 @@ class AsyncDocumentRepository(AsyncRepository):
             await self._execute(queries.INSERT_CHUNKS, chunks)
         if embeddings := [embedding for rows in new for embedding in rows.embeddings]:
             await self._execute(queries.INSERT_EMBEDDINGS, embeddings)
-            await self._queue([rows.id for rows in new], OutboxOperation.UPSERT)
         return created
-
-    async def _queue(self, document_ids: Sequence[UUID], operation: OutboxOperation) -> None:
-        """Queue work on the documents' points for the vector mirror."""
-        parameters = {"tenant_id": self.user_id, "ids": document_ids, "operation": operation}
-        await self._execute(queries.QUEUE_DOCUMENTS, parameters)
 
     async def _change(self, statement: Executable, document_id: UUID) -> Document:
         """Run an UPDATE of one document that returns it."""

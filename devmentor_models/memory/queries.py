@@ -39,7 +39,6 @@ from devmentor_models.memory.models import Chunk, Document, Embedding, OutboxEnt
 DOCUMENTS = table_named("memory.documents")
 CHUNKS = table_named("memory.chunks")
 EMBEDDINGS = table_named("memory.embeddings_meta")
-OUTBOX = table_named("memory.vector_outbox")
 
 _USER = bindparam("tenant_id", type_=Uuid())
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
@@ -121,33 +120,6 @@ def documents(
         statement = statement.where(Document.extra.bool_op("@>")(literal(metadata, Json())))
     return statement
 
-
-def _queue(condition: Any) -> Executable:
-    """Return an INSERT that queues ``:operation`` for the finished embeddings that meet ``condition``."""
-    source = (
-        select(
-            Embedding.user_id,
-            Embedding.id,
-            bindparam("operation", type_=OUTBOX.c.operation.type),
-            Embedding.qdrant_collection,
-            Embedding.qdrant_point_id,
-            func.jsonb_build_object("document_id", Chunk.document_id, "chunk_id", Chunk.id, type_=Json()),
-        )
-        .join(Chunk, (Chunk.user_id == Embedding.user_id) & (Chunk.id == Embedding.chunk_id))
-        .where(
-            Embedding.user_id == _USER,
-            Embedding.status == EmbeddingStatus.INDEXED,
-            Embedding.qdrant_point_id.is_not(None),
-            condition,
-        )
-    )
-    names = ["user_id", "embedding_id", "operation", "collection", "point_id", "payload"]
-    # The server makes the keys: a default of the client's would be one value for all rows.
-    return insert(OUTBOX).from_select(names, source, include_defaults=False)
-
-
-QUEUE_DOCUMENTS = _queue(Chunk.document_id == any_(_IDS))
-QUEUE_EMBEDDINGS = _queue(Embedding.id == any_(_IDS))
 
 PENDING_CHUNKS = (
     select(Chunk)

@@ -23,8 +23,8 @@ from devmentor_models.errors import (
     VersionConflict,
 )
 from devmentor_models.kit.ids import uuid7
-from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus, OutboxOperation, TextLanguage
-from devmentor_models.memory.models import Chunk, Document, Embedding, OutboxEntry
+from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus, TextLanguage
+from devmentor_models.memory.models import Chunk, Document, Embedding
 from devmentor_models.memory.values import NewChunk, NewDocument
 from tests.memory.conftest import Tenant
 from tests.support.concurrency import run_concurrently
@@ -40,7 +40,7 @@ def _document(number: int, chunks: int = 2) -> NewDocument:
 
 
 def test_store_keeps_document_chunks_and_vectors(database: Database, tenant: Tenant, model: str) -> None:
-    """One call stores everything, and the outbox says what the mirror is to get."""
+    """One call stores everything."""
     with database.begin(tenant.actor) as tx:
         stored = tx.documents.store(
             title="UUIDs",
@@ -66,12 +66,6 @@ def test_store_keeps_document_chunks_and_vectors(database: Database, tenant: Ten
         vectors = (tx.session.execute(statement)).scalars().all()
         assert [vector.embedding for vector in vectors] == [[1, 0, 0], [0, 1, 0]]
         assert {vector.status for vector in vectors} == {EmbeddingStatus.INDEXED}
-        queued = (
-            tx.session.execute(select(OutboxEntry).where(OutboxEntry.user_id == tenant.user_id))
-        ).scalars()
-        assert {(row.embedding_id, row.operation, row.payload["document_id"]) for row in queued} == {
-            (vector.id, OutboxOperation.UPSERT, str(found.id)) for vector in vectors
-        }
 
 
 def test_the_same_content_is_stored_once(database: Database, tenant: Tenant, stranger: Tenant) -> None:
@@ -291,7 +285,7 @@ def test_a_lost_update_is_noticed(database: Database, tenant: Tenant) -> None:
 
 
 def test_soft_delete_restore_and_purge(database: Database, tenant: Tenant, model: str) -> None:
-    """Each step happens once, and the mirror is told."""
+    """Each step happens once."""
     with database.begin(tenant.actor) as tx:
         documents = tx.documents
         stored = (documents.store_many([_document(1)], model=model)).document_ids[0]
@@ -310,14 +304,6 @@ def test_soft_delete_restore_and_purge(database: Database, tenant: Tenant, model
         for entity in (Chunk, Embedding):
             statement = select(func.count()).where(entity.user_id == tenant.user_id)
             assert (tx.session.execute(statement)).scalar_one() == 0
-        queued = (
-            select(OutboxEntry.operation)
-            .where(OutboxEntry.user_id == tenant.user_id)
-            .order_by(OutboxEntry.id)
-        )
-        upsert, delete = OutboxOperation.UPSERT, OutboxOperation.DELETE
-        expected = [upsert] * 2 + [delete] * 2 + [upsert] * 2 + [delete] * 2
-        assert (tx.session.execute(queued)).scalars().all() == expected
 
 
 def test_restore_collides_with_the_same_content(database: Database, tenant: Tenant) -> None:
