@@ -11,6 +11,8 @@ from devmentor_models.kit.functions import declare_functions, declare_touch_trig
 from devmentor_models.learning import models as learning
 from devmentor_models.memory import models as memory
 from devmentor_models.memory.functions import declare_memory_functions
+from devmentor_models.memory.outbox_functions import declare_outbox_functions
+from devmentor_models.memory.outbox_triggers import declare_outbox_triggers
 from devmentor_models.projects import models as projects
 from devmentor_models.projects.history import declare_history
 from devmentor_models.security.append_only import declare_append_only
@@ -29,6 +31,8 @@ declare_touch_triggers()
 declare_context()
 declare_auth_functions()
 declare_memory_functions()
+declare_outbox_triggers()
+declare_outbox_functions()
 declare_policies()
 declare_ownership()
 declare_audit()

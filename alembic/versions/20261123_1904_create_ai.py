@@ -81,6 +81,12 @@ def upgrade() -> None:
             comment="The model to use when none is named; one at most",
         ),
         sa.Column(
+            "qdrant_collection",
+            sa.String(length=255),
+            nullable=True,
+            comment="Collection of the vector mirror with copies of its vectors; NULL: not mirrored",
+        ),
+        sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
@@ -103,9 +109,14 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("active OR NOT is_default", name=op.f("ck_embedding_models_default_is_active")),
         sa.CheckConstraint("dimensions BETWEEN 1 AND 4000", name=op.f("ck_embedding_models_dimensions")),
+        sa.CheckConstraint(
+            "(qdrant_collection)::text ~ '^[A-Za-z0-9_.-]+$'::text",
+            name=op.f("ck_embedding_models_qdrant_collection"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_embedding_models")),
         sa.UniqueConstraint("id", "dimensions", name=op.f("uq_embedding_models_id_dimensions")),
         sa.UniqueConstraint("name", name=op.f("uq_embedding_models_name")),
+        sa.UniqueConstraint("qdrant_collection", name=op.f("uq_embedding_models_qdrant_collection")),
         schema="ai",
         comment="Models that make vectors",
     )

@@ -84,28 +84,26 @@ def upgrade() -> None:
             nullable=False,
             comment="Time-ordered UUIDv7, made by the client or by default by the server",
         ),
-        sa.Column("user_id", sa.Uuid(), nullable=False, comment="Whose embedding it is"),
+        sa.Column(
+            "user_id",
+            sa.Uuid(),
+            nullable=False,
+            comment="Whose embedding it is; zeros for a point that was found in the mirror alone",
+        ),
         sa.Column(
             "embedding_id",
             sa.Uuid(),
             nullable=False,
-            comment="The embedding; gone already where it was deleted",
+            comment="The embedding; zeros where there was none by then",
         ),
         sa.Column(
             "operation",
             sa.Enum("upsert", "delete", name="outbox_operation", schema="memory"),
             nullable=False,
-            comment="What is to be done",
+            comment="What the change asked for; the worker does what the newest state asks for",
         ),
         sa.Column("collection", sa.String(length=255), nullable=False, comment="Collection of the mirror"),
         sa.Column("point_id", sa.Uuid(), nullable=False, comment="Point of the mirror"),
-        sa.Column(
-            "payload",
-            postgresql.JSONB(),
-            server_default=sa.text("'{}'::jsonb"),
-            nullable=False,
-            comment="What the point carries",
-        ),
         sa.Column(
             "attempts",
             sa.Integer(),
@@ -509,10 +507,14 @@ def upgrade() -> None:
             "qdrant_collection",
             sa.String(length=255),
             nullable=True,
-            comment="Collection of the mirror that holds a copy",
+            comment="Collection that the model was mirrored to when the row was written",
         ),
         sa.Column(
-            "qdrant_point_id", sa.Uuid(), nullable=True, comment="Point of the mirror that is the copy"
+            "qdrant_point_id",
+            sa.Uuid(),
+            sa.Computed("chunk_id", persisted=True),
+            nullable=False,
+            comment="Point of the vector mirror: the chunk's id, so that delivering twice makes one point",
         ),
         sa.Column(
             "created_at",

@@ -92,6 +92,9 @@ class EmbeddingModel(MutableRecord):
         UniqueConstraint("id", "dimensions"),
         CheckConstraint(f"dimensions BETWEEN 1 AND {MAX_HALFVEC_DIMENSIONS}", name="dimensions"),
         CheckConstraint("active OR NOT is_default", name="default_is_active"),
+        # A chunk is one point: two models in one collection would overwrite each other's.
+        UniqueConstraint("qdrant_collection"),
+        CheckConstraint("qdrant_collection ~ '^[A-Za-z0-9_.-]+$'", name="qdrant_collection"),
         Index("uq_embedding_models_default", "is_default", unique=True, postgresql_where=text("is_default")),
         {"schema": SCHEMA, "comment": "Models that make vectors"},
     )
@@ -102,7 +105,8 @@ class EmbeddingModel(MutableRecord):
             *(Grant(service, ("SELECT",)) for service in Service if service is not Service.AI),
         ),
         chores=(Chore(("INSERT", "UPDATE", "DELETE")),),
-        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` moves the default.
+        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` moves the default, `sync-qdrant`
+        # changes collections, which triggers look up.
         definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
     )
@@ -122,6 +126,9 @@ class EmbeddingModel(MutableRecord):
         default=False,
         server_default=text("false"),
         comment="The model to use when none is named; one at most",
+    )
+    qdrant_collection: Mapped[str | None] = mapped_column(
+        Varchar(255), comment="Collection of the vector mirror with copies of its vectors; NULL: not mirrored"
     )
 
 

@@ -85,8 +85,6 @@ class PersonalData(AuthRepository):
         # In the order of a rotation, which holds this lock when it refers to the user's row.
         self._execute(token_queries.LOCK_SESSIONS, which)
         user = self._get(queries.USER_FOR_DELETION, which, entity="user", key=user_id)
-        for statement in queries.forget_vectors():
-            self._execute(statement, which)
         self._execute(delete(USERS).where(USERS.c.id == user_id))
         self.session.expunge(user)
         # After the deletion: it has written lines of its own.

@@ -84,8 +84,6 @@ class AsyncPersonalData(AsyncAuthRepository):
         # In the order of a rotation, which holds this lock when it refers to the user's row.
         await self._execute(token_queries.LOCK_SESSIONS, which)
         user = await self._get(queries.USER_FOR_DELETION, which, entity="user", key=user_id)
-        for statement in queries.forget_vectors():
-            await self._execute(statement, which)
         await self._execute(delete(USERS).where(USERS.c.id == user_id))
         self.session.expunge(user)
         # After the deletion: it has written lines of its own.

@@ -6,7 +6,6 @@ They are built once: constructing a statement costs more than PostgreSQL takes t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Enum,
-    Executable,
     FromClause,
     Integer,
     Select,
@@ -25,7 +23,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
-    delete,
     func,
     insert,
     literal,
@@ -37,7 +34,7 @@ from sqlalchemy import (
 
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry, User, UserKey
-from devmentor_models.kit.base import Base, table_named
+from devmentor_models.kit.base import Base
 from devmentor_models.kit.types import Timestamp
 
 # The tables behind the classes: Core statements skip the ORM's compilation and loading.
@@ -208,31 +205,6 @@ ANONYMISE_TRAIL = select(func.auth.anonymise_trail(parameter(USERS.c.id, "user_i
 # FOR UPDATE: until the user is deleted, no row that refers to the user can be added.
 USER_KEY = select(UserKey.wrapped_key).where(UserKey.user_id == parameter(USERS.c.id, "user_id"))
 USER_FOR_DELETION = USER_BY_ID.with_for_update().execution_options(populate_existing=True)
-
-
-@cache
-def forget_vectors() -> tuple[Executable, Executable]:
-    """Return statements that have a user's vectors deleted from the vector mirror too.
-
-    The cascade would delete the rows that know of them. Copies that are still to be made are called off.
-    """
-    outbox = table_named("memory.vector_outbox")
-    embeddings = table_named("memory.embeddings_meta")
-    user_id = parameter(USERS.c.id, "user_id")
-    call_off = delete(outbox).where(outbox.c.user_id == user_id, outbox.c.operation == "upsert")
-    copies = select(
-        embeddings.c.user_id,
-        embeddings.c.id,
-        literal("delete", outbox.c.operation.type),
-        embeddings.c.qdrant_collection,
-        embeddings.c.qdrant_point_id,
-    ).where(
-        embeddings.c.user_id == user_id,
-        embeddings.c.qdrant_collection.is_not(None),
-        embeddings.c.qdrant_point_id.is_not(None),
-    )
-    names = ["user_id", "embedding_id", "operation", "collection", "point_id"]
-    return call_off, insert(outbox).from_select(names, copies, include_defaults=False)
 
 
 def user_columns(table: Table) -> list[str]:

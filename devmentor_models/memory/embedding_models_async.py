@@ -16,7 +16,7 @@ class AsyncModelLookup(AsyncRepository):
     async def find(self, name: str | None) -> ModelInfo | None:
         """Return the active model of that name (None: the default one), if there is one."""
         row: Any = (await self._execute(queries.embedding_model(), {"name": name})).one_or_none()
-        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]))
+        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])
 
     async def get(self, name: str | None) -> ModelInfo:
         """Return the active model of that name (None: the default one).

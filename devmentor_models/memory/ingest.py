@@ -96,21 +96,17 @@ def embedding_row(chunk: Mapping[str, Any], vector: Sequence[float] | None, mode
     Raises:
         InvalidValue: The vector is not one of the model.
     """
-    key = uuid7()
-    done = vector is not None
     return {
-        "id": key,
+        "id": uuid7(),
         "user_id": chunk["user_id"],
         "document_id": chunk["document_id"],
         "chunk_id": chunk["id"],
         "model_id": model.id,
         "dimensions": model.dimensions,
         "content_hash": chunk["content_hash"],
-        "status": EmbeddingStatus.INDEXED if done else EmbeddingStatus.PENDING,
+        "status": EmbeddingStatus.INDEXED if vector is not None else EmbeddingStatus.PENDING,
         "embedding": check_vector(vector, model) if vector is not None else None,
-        # The point has the embedding's key, so that delivering it twice makes one point.
-        "qdrant_collection": model.name if done else None,
-        "qdrant_point_id": key if done else None,
+        "qdrant_collection": model.collection,
     }
 
 

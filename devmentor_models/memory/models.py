@@ -270,9 +270,13 @@ class Embedding(MutableRecord):
         Halfvec(), comment="The vector in half precision; NULL until it was computed"
     )
     qdrant_collection: Mapped[str | None] = mapped_column(
-        Varchar(255), comment="Collection of the mirror that holds a copy"
+        Varchar(255), comment="Collection that the model was mirrored to when the row was written"
     )
-    qdrant_point_id: Mapped[UUID | None] = mapped_column(comment="Point of the mirror that is the copy")
+    qdrant_point_id: Mapped[UUID] = mapped_column(
+        # The same point whoever embeds the chunk again; each model has a collection of its own.
+        Computed("chunk_id", persisted=True),
+        comment="Point of the vector mirror: the chunk's id, so that delivering twice makes one point",
+    )
 
 
 class SearchEntry(PartitionedRecord):
@@ -308,10 +312,11 @@ class SearchEntry(PartitionedRecord):
 
 
 class OutboxEntry(Record):
-    """Work for the vector mirror, queued in the transaction that changed the embedding (S4).
+    """A point of the vector mirror that may differ from the database, queued by whatever changed it (S4).
 
-    Entries leave by being acknowledged, in any order: workers take what is due, never ``id > last``, which
-    would miss transactions that commit late.
+    Triggers queue in the transaction of the change, be it by a repository, COPY, psql or a cascade. Entries
+    leave by being acknowledged, in any order: workers take what is due, never ``id > last``, which would miss
+    transactions that commit late.
     """
 
     __tablename__ = "vector_outbox"
@@ -323,22 +328,24 @@ class OutboxEntry(Record):
     )
     __security__: ClassVar = Security(
         owned_by(),
-        grants=(Grant(Service.MEMORY), Grant(Service.AUTH, ("SELECT", "INSERT", "DELETE"))),
+        grants=(Grant(Service.MEMORY), EXPORT),
         # The worker of the mirror takes whatever is due.
         chores=(Chore(PURGE),),
+        # Triggers queue; whoever ends the mirroring of a model calls off what waits.
+        definer=("SELECT", "INSERT", "DELETE"),
     )
 
     # No foreign keys: the order to delete a point must outlive the user and the embedding.
-    user_id: Mapped[UUID] = mapped_column(comment="Whose embedding it is")
-    embedding_id: Mapped[UUID] = mapped_column(comment="The embedding; gone already where it was deleted")
+    user_id: Mapped[UUID] = mapped_column(
+        comment="Whose embedding it is; zeros for a point that was found in the mirror alone"
+    )
+    embedding_id: Mapped[UUID] = mapped_column(comment="The embedding; zeros where there was none by then")
     operation: Mapped[OutboxOperation] = mapped_column(
-        pg_enum(OutboxOperation, SCHEMA), comment="What is to be done"
+        pg_enum(OutboxOperation, SCHEMA),
+        comment="What the change asked for; the worker does what the newest state asks for",
     )
     collection: Mapped[str] = mapped_column(Varchar(255), comment="Collection of the mirror")
     point_id: Mapped[UUID] = mapped_column(comment="Point of the mirror")
-    payload: Mapped[dict[str, Any]] = mapped_column(
-        Json(), default=dict, server_default=text("'{}'::jsonb"), comment="What the point carries"
-    )
     attempts: Mapped[int] = mapped_column(
         default=0, server_default=text("0"), comment="How often it was claimed"
     )

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Executable,
-    Interval,
     Select,
     String,
     Uuid,
@@ -24,16 +23,15 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import defer, selectinload
 
 from devmentor_models.kit.base import LIVE, table_named
-from devmentor_models.kit.types import Json, LongText, Timestamp
+from devmentor_models.kit.types import Json, Timestamp
 from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus
-from devmentor_models.memory.models import Chunk, Document, Embedding, OutboxEntry, SearchEntry
+from devmentor_models.memory.models import Chunk, Document, Embedding, SearchEntry
 
 # Naming a table imports every mapping, which loader options and foreign keys need to be there.
 DOCUMENTS = table_named("memory.documents")
@@ -147,7 +145,6 @@ def _put_embeddings() -> Executable:
             "content_hash": new.content_hash,
             "status": new.status,
             "qdrant_collection": new.qdrant_collection,
-            "qdrant_point_id": func.coalesce(EMBEDDINGS.c.qdrant_point_id, new.qdrant_point_id),
         },
     ).returning(EMBEDDINGS.c.id)
 
@@ -160,7 +157,8 @@ def embedding_model() -> Executable:
     """Return the active embedding model called ``:name``; NULL stands for the default one."""
     models = table_named("ai.embedding_models")
     name = bindparam("name", type_=String())
-    return select(models.c.id, models.c.name, models.c.dimensions, models.c.metric).where(
+    columns = ("id", "name", "dimensions", "metric", "qdrant_collection")
+    return select(*(models.c[column] for column in columns)).where(
         models.c.active, or_(models.c.name == name, name.is_(None) & models.c.is_default)
     )
 
@@ -224,50 +222,3 @@ PURGE_HISTORY: Executable = (
     .where(SearchEntry.user_id == _USER, SearchEntry.created_at < bindparam("before", type_=Timestamp()))
     .returning(SearchEntry.id)
 )
-
-
-def _due(*, one_tenant: bool) -> Select[Any]:
-    due = select(OutboxEntry.id).where(OutboxEntry.available_at <= func.now())
-    if one_tenant:
-        due = due.where(OutboxEntry.user_id == _USER)
-    return (
-        due.order_by(OutboxEntry.available_at, OutboxEntry.id)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    )
-
-
-@cache
-def claim(*, one_tenant: bool) -> Executable:
-    """Return an UPDATE that leases up to ``:limit`` due entries for ``:lease`` and returns them.
-
-    A claimed entry becomes due again when its lease ends, so what a crashed worker held is not lost.
-    """
-    # Materialized: a plain subquery may be evaluated again per row, and then locks more than the limit.
-    due = _due(one_tenant=one_tenant).cte("due").prefix_with("MATERIALIZED")
-    return (
-        update(OutboxEntry)
-        .where(OutboxEntry.id == due.c.id)
-        .values(
-            attempts=OutboxEntry.attempts + 1,
-            claimed_at=func.clock_timestamp(),
-            available_at=func.clock_timestamp() + bindparam("lease", type_=Interval()),
-        )
-        .returning(OutboxEntry)
-    )
-
-
-ACKNOWLEDGE: Executable = delete(OutboxEntry).where(OutboxEntry.id == any_(_IDS)).returning(OutboxEntry.id)
-FAIL: Executable = (
-    update(OutboxEntry)
-    .where(OutboxEntry.id == bindparam("entry_id"))
-    .values(
-        last_error=bindparam("error", type_=LongText()),
-        claimed_at=None,
-        # 2 seconds, then twice as long each time, an hour at most (2^12 s is more than that).
-        available_at=func.clock_timestamp()
-        + func.least(func.power(2, func.least(OutboxEntry.attempts, 12)), 3600) * text("interval '1 second'"),
-    )
-    .returning(OutboxEntry.id)
-)
-WAITING = select(OutboxEntry.id)

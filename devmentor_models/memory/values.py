@@ -73,12 +73,16 @@ class StoreResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """An embedding model, as a statement needs it. ``metric`` is cosine, l2 or inner_product."""
+    """An embedding model, as a statement needs it. ``metric`` is cosine, l2 or inner_product.
+
+    ``collection`` is that of the vector mirror, None where the model is not mirrored.
+    """
 
     id: UUID
     name: str
     dimensions: int
     metric: str
+    collection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, String, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase
@@ -134,25 +134,29 @@ async def test_an_erasure_leaves_no_row_with_the_user(
 ) -> None:
     """In no column of no table but the orders to the vector mirror; other people's rows stay."""
     outbox, embeddings = table_named("memory.vector_outbox"), table_named("memory.embeddings_meta")
+    models = table_named("ai.embedding_models")
     person, other = await new_person(async_database, fill), await new_person(async_database, fill)
     for someone in (person, other):
         filled = fill(insert_everything, someone.id)
-        upsert = {"operation": "upsert", "embedding_id": uuid4(), "point_id": uuid4(), "collection": "c"}
-        fill(Session.execute, insert(outbox).values(user_id=someone.id, **upsert))
     points = select(embeddings.c.qdrant_point_id).where(embeddings.c.user_id == person.id)
     copies = set(fill(_all, points))
+    assert copies
+    of_person = select(embeddings.c.model_id).where(embeddings.c.user_id == person.id)
+    collection = {"qdrant_collection": func.replace(cast(models.c.id, String()), "-", "_")}
+    fill(Session.execute, update(models).where(models.c.id.in_(of_person)).values(**collection))
     async with async_database.begin(acting(person.id)) as tx:
         await tx.users.erase(person.id)
     for table in queries.tables_with_users():
         for name in queries.user_columns(table):
-            found = select(func.count()).select_from(table).where(table.c[name] == person.id)
-            if table is outbox:
-                found = found.where(outbox.c.operation != "delete")
-            assert fill(Session.scalar, found) == 0, f"{table.fullname}.{name}"
+            if table is not outbox:
+                found = select(func.count()).select_from(table).where(table.c[name] == person.id)
+                assert fill(Session.scalar, found) == 0, f"{table.fullname}.{name}"
         if table.fullname in filled:
             found = select(func.count()).select_from(table).where(table.c.user_id == other.id)
             assert fill(Session.scalar, found) >= 1, table.fullname
-    orders = select(outbox.c.point_id).where(outbox.c.user_id == person.id)
+    orders = select(outbox.c.point_id).where(
+        outbox.c.user_id == person.id, outbox.c.operation == "delete", outbox.c.point_id.in_(copies)
+    )
     assert set(fill(_all, orders)) == copies
     async with async_database.begin(acting(person.id)) as tx:
         with pytest.raises(NotFound):

@@ -17,7 +17,7 @@ from devmentor_models.testing.factories.projects import ProjectFactory
 def test_parents_are_made(session: Session) -> None:
     """A row alone brings its parents, all of one tenant."""
     embedding = EmbeddingFactory.insert(session)
-    assert (embedding.dimensions, embedding.qdrant_point_id) == (3, embedding.id)
+    assert (embedding.dimensions, embedding.qdrant_point_id) == (3, embedding.chunk_id)
     assert SearchEntryFactory.insert(session).hit_count == 0
     assert OutboxEntryFactory.insert(session).attempts == 0
 

@@ -84,8 +84,6 @@ class EmbeddingFactory(ModelFactory[Embedding]):
     content_hash = LazyAttribute(lambda row: row.chunk.content_hash if row.chunk else _digest(""))
     status = EmbeddingStatus.INDEXED
     embedding = LazyAttribute(lambda row: [1.0] + [0.0] * (row.dimensions - 1))
-    qdrant_collection = "devmentor"
-    qdrant_point_id = SelfAttribute("id")
 
 
 class SearchEntryFactory(ModelFactory[SearchEntry]):
