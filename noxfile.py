@@ -72,6 +72,13 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mirror(session: nox.Session) -> None:
+    """Kill the worker of the vector mirror again and again, as a process; `tests` does so step by step."""
+    install(session, "tests")
+    session.run("pytest", "-m", "kills", "tests/memory/test_mirror_kills.py", *session.posargs)
+
+
+@nox.session(default=False)
 def access(session: nox.Session) -> None:
     """Play thousands of random sequences of calls against the model of access; `tests` plays some."""
     install(session, "tests")

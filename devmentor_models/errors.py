@@ -38,6 +38,40 @@ class InsecureConnection(ConfigurationError):
     """
 
 
+class ExtraMissing(ConfigurationError):
+    """An optional part of this library is used, but what it needs is not installed.
+
+    Attributes:
+        extra: The name of the extra that brings it.
+    """
+
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f'This needs the extra "{extra}": pip install "devmentor-models[{extra}]".')
+
+
+class CollectionMismatch(ConfigurationError):
+    """A collection of the vector mirror cannot hold the vectors of its model; nothing was written to it.
+
+    Attributes:
+        collection: The collection.
+    """
+
+    def __init__(self, collection: str, found: str, expected: str) -> None:
+        self.collection = collection
+        super().__init__(
+            f"The collection {collection} of the vector mirror has {found}; its model makes {expected}."
+            " Delete the collection, or mirror the model to another one."
+        )
+
+
+class MirrorRefused(DevMentorError):
+    """The vector mirror could not be reached, or did not do what was asked; the message says what it said.
+
+    PostgreSQL has everything: trying again later brings the mirror up to date.
+    """
+
+
 class DecryptionFailed(DevMentorError):
     """A stored ciphertext was tampered with or moved from another row, or its user's key is gone."""
 

@@ -19,6 +19,7 @@ from devmentor_models.cli.reembed import reembed
 from devmentor_models.cli.report import FAILED, complain, reported
 from devmentor_models.cli.rotate_keys import rotate_keys
 from devmentor_models.cli.sql import sql
+from devmentor_models.cli.sync_qdrant import sync_qdrant
 from devmentor_models.cli.target import DATABASE, URL_VARIABLE, Target, note, psql_arguments, resolve
 
 MAX_MONTHS = 120
@@ -262,3 +263,4 @@ app.command("rotate-keys")(rotate_keys)
 app.add_typer(models, name="models")
 app.command()(reembed)
 app.command("recall-probe")(recall_probe)
+app.command("sync-qdrant")(sync_qdrant)
