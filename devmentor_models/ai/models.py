@@ -105,8 +105,8 @@ class EmbeddingModel(MutableRecord):
             *(Grant(service, ("SELECT",)) for service in Service if service is not Service.AI),
         ),
         chores=(Chore(("INSERT", "UPDATE", "DELETE")),),
-        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` moves the default, `sync-qdrant`
-        # changes collections, which triggers look up.
+        # By the owner of the tables: `devmentor-db models` adds rows, `reembed` moves the default and
+        # `sync-qdrant` changes collections, which triggers look up.
         definer=("SELECT", "INSERT", "UPDATE"),
         audited=True,
     )

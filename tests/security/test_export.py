@@ -21,7 +21,7 @@ from tests.support.users import committed
 #: Secrets, and digests of what is in the export or is a secret: nobody is given those.
 LEFT_OUT = {"password_hash", "wrapped_key", "token_hash", "content_hash", "request_hash", "sha256"}
 #: What PostgreSQL derives from other columns.
-DERIVED = {"fts", "email_key", "username_key", "passed", "qdrant_point_id"}
+DERIVED = {"fts", "symbols", "email_key", "username_key", "passed", "qdrant_point_id"}
 
 
 def leaves(value: Any) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Queue changed vectors for the vector mirror, and let its worker know what the mirror is to have.
 
 Revision: 0d1c5a6e0102
-Revises: 0d1c5a6e0106
-Created: 2026-11-24 04:38:32.550844+00:00
+Revises: 0d1c5a6e0104
+Created: 2026-11-24 04:41:32.550844+00:00
 """
 
 from __future__ import annotations
@@ -12,24 +12,13 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e0102"
-down_revision: str | None = "0d1c5a6e0106"
+down_revision: str | None = "0d1c5a6e0104"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
     """Create the triggers and the functions, and what these may do."""
-    op.create_policy(
-        "definer_select", "ai.embedding_models", command="SELECT", to=["devmentor_owner"], using="true"
-    )
-    op.create_policy(
-        "definer_update",
-        "ai.embedding_models",
-        command="UPDATE",
-        to=["devmentor_owner"],
-        using="true",
-        check="true",
-    )
     op.create_function("""
     CREATE FUNCTION memory.mirrored_points(p_collection text, p_after uuid, p_limit integer)
      RETURNS TABLE(point_id uuid, payload jsonb)
@@ -209,9 +198,6 @@ def upgrade() -> None:
         "CREATE TRIGGER queue_update AFTER UPDATE ON memory.embeddings_meta REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION memory.queue_embeddings()"
     )
     op.create_policy(
-        "definer_select", "memory.embeddings_meta", command="SELECT", to=["devmentor_owner"], using="true"
-    )
-    op.create_policy(
         "definer_delete", "memory.vector_outbox", command="DELETE", to=["devmentor_owner"], using="true"
     )
     op.create_policy(
@@ -290,7 +276,6 @@ def downgrade() -> None:
     op.drop_policy("definer_select", "memory.vector_outbox")
     op.drop_policy("definer_insert", "memory.vector_outbox")
     op.drop_policy("definer_delete", "memory.vector_outbox")
-    op.drop_policy("definer_select", "memory.embeddings_meta")
     op.drop_trigger("queue_update", "memory.embeddings_meta")
     op.drop_trigger("queue_insert", "memory.embeddings_meta")
     op.drop_trigger("queue_delete", "memory.embeddings_meta")
@@ -300,5 +285,3 @@ def downgrade() -> None:
     op.drop_function("memory.queue_documents()")
     op.drop_function("memory.outbox_states(p_entries uuid[], p_vectors boolean)")
     op.drop_function("memory.mirrored_points(p_collection text, p_after uuid, p_limit integer)")
-    op.drop_policy("definer_update", "ai.embedding_models")
-    op.drop_policy("definer_select", "ai.embedding_models")
