@@ -65,8 +65,8 @@ CHUNK_FTS = f"to_tsvector({CONFIGURATION}, (content)::text)"
 SYMBOLS = r"""
 CREATE FUNCTION memory.symbols(content text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
-    SELECT coalesce(string_agg(DISTINCT lower(found[1]), ' '), '')
-      FROM regexp_matches(content, '((?:[[:alnum:]]*[_./:\\@#$]+|--)[[:alnum:]_][[:alnum:]_./:\\@#$-]*|[[:lower:]]+[[:upper:]][[:alnum:]]*|[[:upper:]]+[[:lower:]]+[[:upper:]][[:alnum:]]*|[[:alpha:]]+[[:digit:]][[:alnum:]]*|[[:digit:]]+[[:alpha:]][[:alnum:]]*)', 'g') AS found
+    SELECT coalesce(string_agg(DISTINCT rtrim(lower(found[1]), '.:/-'), ' '), '')
+      FROM regexp_matches(content, '[A-Za-z0-9]*(?:[_./:\\@#$]+[A-Za-z0-9_]|--[A-Za-z0-9]|[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z])[A-Za-z0-9_./:\\@#$-]*', 'g') AS found
 )
 """
 

@@ -26,16 +26,16 @@ SYMBOLS_AT_MOST: Final = 8
 SHORTEST_SYMBOL: Final = 3
 
 # What has a sign inside or before (user_id, src/app/main.py, std::vector, __init__, --no-cache), changes its
-# case (getUser, KeyError) or mixes letters and digits (E1234, 0x80070005).
+# case (getUser, KeyError) or mixes letters and digits (E1234, 0x80070005). ASCII alone, and one shape rather
+# than several: a third of the time, which every stored chunk takes.
 _SYMBOL = (
-    r"((?:[[:alnum:]]*[_./:\\@#$]+|--)[[:alnum:]_][[:alnum:]_./:\\@#$-]*"
-    r"|[[:lower:]]+[[:upper:]][[:alnum:]]*|[[:upper:]]+[[:lower:]]+[[:upper:]][[:alnum:]]*"
-    r"|[[:alpha:]]+[[:digit:]][[:alnum:]]*|[[:digit:]]+[[:alpha:]][[:alnum:]]*)"
+    r"[A-Za-z0-9]*(?:[_./:\\@#$]+[A-Za-z0-9_]|--[A-Za-z0-9]|[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z])"
+    r"[A-Za-z0-9_./:\\@#$-]*"
 )
 _SYMBOLS = f"""
 CREATE FUNCTION memory.symbols(content text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
-    SELECT coalesce(string_agg(DISTINCT lower(found[1]), ' '), '')
+    SELECT coalesce(string_agg(DISTINCT rtrim(lower(found[1]), '.:/-'), ' '), '')
       FROM regexp_matches(content, '{_SYMBOL}', 'g') AS found
 )
 """
