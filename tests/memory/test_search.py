@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 
 from devmentor_models import Database, Transaction
 from devmentor_models.errors import InvalidValue, NotFound
-from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, SearchMode, SearchPlan, TextLanguage
 from devmentor_models.memory.models import Document
 from devmentor_models.memory.values import Hit, NewChunk
 from tests.memory.conftest import Tenant
@@ -300,3 +300,95 @@ def test_searches_are_logged(database: Database, tenant: Tenant, model: str) -> 
         assert hybrid.filters == {"limit": 3, "max_distance": 1.5}
         assert (vector.query, vector.mode) == (None, SearchMode.VECTOR)
         assert vector.model_id == hybrid.model_id is not None
+
+
+def test_symbols_are_found_as_they_stand(database: Database, tenant: Tenant) -> None:
+    """Identifiers, paths and error codes, also in parts, which tsvector takes to pieces (trap 28)."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, None, NewChunk("raises KeyError: 'user_id' without a session"))
+        _store(tx, None, NewChunk("the id of a user, and a key that was an error"))
+        _store(tx, None, NewChunk("userxid42 is another"))
+        _store(tx, None, NewChunk("see src/app/main.py, line 12"), NewChunk("std::vector<int> 0x80070005"))
+        _store(tx, None, NewChunk("def main(): ..."), title="Entry", source_uri="src/app/main.py")
+
+        def found(query: str) -> list[str]:
+            return _contents(tx.memory.search(query))
+
+        assert (found("KeyError: 'user_id'"))[0] == "raises KeyError: 'user_id' without a session"
+        assert (found("user_i"))[0] == "raises KeyError: 'user_id' without a session"
+        assert set(found("src/app/main.py")) == {"see src/app/main.py, line 12", "def main(): ..."}
+        assert set(found("app/main.py")) == {"see src/app/main.py, line 12", "def main(): ..."}
+        assert found("0x8007") == ["std::vector<int> 0x80070005"]
+        assert found("std::vec") == ["std::vector<int> 0x80070005"]
+        assert "userxid42 is another" not in found("user_id")
+        assert found("no_such_name") == []
+
+
+def test_words_are_read_in_the_language_of_each_document(database: Database, tenant: Tenant) -> None:
+    """One query finds documents of several languages, each by its own stems; a language is a filter."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, None, NewChunk("Die Häuser am Meer"), language=TextLanguage.GERMAN)
+        _store(tx, None, NewChunk("Houses by the sea"))
+        hits = tx.memory.search("Haus or house")
+        assert set(_contents(hits)) == {"Houses by the sea", "Die Häuser am Meer"}
+        (hit,) = tx.memory.search("haus", language=TextLanguage.GERMAN)
+        assert hit.headline == "Die **Häuser** am Meer"
+        assert len(tx.memory.search("haus", language=TextLanguage.ENGLISH)) == 0
+
+
+def test_a_title_finds_the_beginning_of_its_document(database: Database, tenant: Tenant) -> None:
+    """A document whose title has all the words is represented by its first chunk."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, None, NewChunk("first"), NewChunk("second"), title="Vacuuming large tables")
+        assert _contents(tx.memory.search("vacuum tables")) == ["first"]
+
+
+def test_a_result_is_a_sequence_and_says_how_it_was_found(
+    database: Database, tenant: Tenant, model: str
+) -> None:
+    """Its hits in order; the plan where vectors were compared; complete unless it says otherwise."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, model, NewChunk("near", [1, 0, 0]), NewChunk("far", [0, 1, 0]))
+        result = tx.memory.search(embedding=[1, 0, 0], model=model)
+        assert [hit.content for hit in result] == ["near", "far"]
+        assert (result[0], result[-1:], len(result)) == (result.hits[0], result.hits[1:], 2)
+        assert (result.truncated, result.reason, result.plan) == (False, None, SearchPlan.EXACT)
+        assert (tx.memory.search("near")).plan is None
+        forced = tx.memory.search(embedding=[1, 0, 0], model=model, plan=SearchPlan.INDEX)
+        assert forced.plan is SearchPlan.EXACT, "a model without an index has no other"
+
+
+@pytest.mark.parametrize("limit", [1, 5, 30])
+def test_as_many_rows_as_match_come_back(database: Database, tenant: Tenant, model: str, limit: int) -> None:
+    """The smaller of the limit and of what matches, in every mode and with every filter."""
+    with database.begin(tenant.actor) as tx:
+        vectors = [[math.cos(step / 9), math.sin(step / 9), 0.1] for step in range(20)]
+        for step, vector in enumerate(vectors):
+            _store(
+                tx,
+                model,
+                NewChunk(f"{'even' if step % 2 == 0 else 'odd'} number_{step}", vector),
+                project_id=tenant.project_id if step % 5 == 0 else None,
+                source=DocumentSource.CODE if step % 4 == 0 else NOTE,
+            )
+        near: dict[str, Any] = {"embedding": [1, 0, 0], "model": model}
+        for filters, steps in (
+            ({}, range(20)),
+            ({"project_id": tenant.project_id}, range(0, 20, 5)),
+            ({"source": DocumentSource.CODE}, range(0, 20, 4)),
+            ({"project_id": tenant.project_id, "source": NOTE}, (5, 10, 15)),
+        ):
+            even = [step for step in steps if step % 2 == 0]
+            expected = [
+                (near, len(steps)),
+                (
+                    near | {"max_distance": 0.25},
+                    sum(1 - vectors[step][0] / math.hypot(1, 0.1) <= 0.25 for step in steps),
+                ),
+                ({"query": "even"}, len(even)),
+                ({"query": "number_"}, len(steps)),
+                (near | {"query": "even"}, len(steps)),
+            ]
+            for arguments, matching in expected:
+                result = tx.memory.search(**arguments, **filters, limit=limit)
+                assert (len(result), result.truncated) == (min(limit, matching), False), (arguments, filters)

@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 
 from devmentor_models import AsyncDatabase, AsyncTransaction
 from devmentor_models.errors import InvalidValue, NotFound
-from devmentor_models.memory.enums import DocumentSource, SearchMode, TextLanguage
+from devmentor_models.memory.enums import DocumentSource, SearchMode, SearchPlan, TextLanguage
 from devmentor_models.memory.models import Document
 from devmentor_models.memory.values import Hit, NewChunk
 from tests.memory.conftest import Tenant
@@ -309,3 +309,103 @@ async def test_searches_are_logged(async_database: AsyncDatabase, tenant: Tenant
         assert hybrid.filters == {"limit": 3, "max_distance": 1.5}
         assert (vector.query, vector.mode) == (None, SearchMode.VECTOR)
         assert vector.model_id == hybrid.model_id is not None
+
+
+async def test_symbols_are_found_as_they_stand(async_database: AsyncDatabase, tenant: Tenant) -> None:
+    """Identifiers, paths and error codes, also in parts, which tsvector takes to pieces (trap 28)."""
+    async with async_database.begin(tenant.actor) as tx:
+        await _store(tx, None, NewChunk("raises KeyError: 'user_id' without a session"))
+        await _store(tx, None, NewChunk("the id of a user, and a key that was an error"))
+        await _store(tx, None, NewChunk("userxid42 is another"))
+        await _store(
+            tx, None, NewChunk("see src/app/main.py, line 12"), NewChunk("std::vector<int> 0x80070005")
+        )
+        await _store(tx, None, NewChunk("def main(): ..."), title="Entry", source_uri="src/app/main.py")
+
+        async def found(query: str) -> list[str]:
+            return _contents(await tx.memory.search(query))
+
+        assert (await found("KeyError: 'user_id'"))[0] == "raises KeyError: 'user_id' without a session"
+        assert (await found("user_i"))[0] == "raises KeyError: 'user_id' without a session"
+        assert set(await found("src/app/main.py")) == {"see src/app/main.py, line 12", "def main(): ..."}
+        assert set(await found("app/main.py")) == {"see src/app/main.py, line 12", "def main(): ..."}
+        assert await found("0x8007") == ["std::vector<int> 0x80070005"]
+        assert await found("std::vec") == ["std::vector<int> 0x80070005"]
+        assert "userxid42 is another" not in await found("user_id")
+        assert await found("no_such_name") == []
+
+
+async def test_words_are_read_in_the_language_of_each_document(
+    async_database: AsyncDatabase, tenant: Tenant
+) -> None:
+    """One query finds documents of several languages, each by its own stems; a language is a filter."""
+    async with async_database.begin(tenant.actor) as tx:
+        await _store(tx, None, NewChunk("Die Häuser am Meer"), language=TextLanguage.GERMAN)
+        await _store(tx, None, NewChunk("Houses by the sea"))
+        hits = await tx.memory.search("Haus or house")
+        assert set(_contents(hits)) == {"Houses by the sea", "Die Häuser am Meer"}
+        (hit,) = await tx.memory.search("haus", language=TextLanguage.GERMAN)
+        assert hit.headline == "Die **Häuser** am Meer"
+        assert len(await tx.memory.search("haus", language=TextLanguage.ENGLISH)) == 0
+
+
+async def test_a_title_finds_the_beginning_of_its_document(
+    async_database: AsyncDatabase, tenant: Tenant
+) -> None:
+    """A document whose title has all the words is represented by its first chunk."""
+    async with async_database.begin(tenant.actor) as tx:
+        await _store(tx, None, NewChunk("first"), NewChunk("second"), title="Vacuuming large tables")
+        assert _contents(await tx.memory.search("vacuum tables")) == ["first"]
+
+
+async def test_a_result_is_a_sequence_and_says_how_it_was_found(
+    async_database: AsyncDatabase, tenant: Tenant, model: str
+) -> None:
+    """Its hits in order; the plan where vectors were compared; complete unless it says otherwise."""
+    async with async_database.begin(tenant.actor) as tx:
+        await _store(tx, model, NewChunk("near", [1, 0, 0]), NewChunk("far", [0, 1, 0]))
+        result = await tx.memory.search(embedding=[1, 0, 0], model=model)
+        assert [hit.content for hit in result] == ["near", "far"]
+        assert (result[0], result[-1:], len(result)) == (result.hits[0], result.hits[1:], 2)
+        assert (result.truncated, result.reason, result.plan) == (False, None, SearchPlan.EXACT)
+        assert (await tx.memory.search("near")).plan is None
+        forced = await tx.memory.search(embedding=[1, 0, 0], model=model, plan=SearchPlan.INDEX)
+        assert forced.plan is SearchPlan.EXACT, "a model without an index has no other"
+
+
+@pytest.mark.parametrize("limit", [1, 5, 30])
+async def test_as_many_rows_as_match_come_back(
+    async_database: AsyncDatabase, tenant: Tenant, model: str, limit: int
+) -> None:
+    """The smaller of the limit and of what matches, in every mode and with every filter."""
+    async with async_database.begin(tenant.actor) as tx:
+        vectors = [[math.cos(step / 9), math.sin(step / 9), 0.1] for step in range(20)]
+        for step, vector in enumerate(vectors):
+            await _store(
+                tx,
+                model,
+                NewChunk(f"{'even' if step % 2 == 0 else 'odd'} number_{step}", vector),
+                project_id=tenant.project_id if step % 5 == 0 else None,
+                source=DocumentSource.CODE if step % 4 == 0 else NOTE,
+            )
+        near: dict[str, Any] = {"embedding": [1, 0, 0], "model": model}
+        for filters, steps in (
+            ({}, range(20)),
+            ({"project_id": tenant.project_id}, range(0, 20, 5)),
+            ({"source": DocumentSource.CODE}, range(0, 20, 4)),
+            ({"project_id": tenant.project_id, "source": NOTE}, (5, 10, 15)),
+        ):
+            even = [step for step in steps if step % 2 == 0]
+            expected = [
+                (near, len(steps)),
+                (
+                    near | {"max_distance": 0.25},
+                    sum(1 - vectors[step][0] / math.hypot(1, 0.1) <= 0.25 for step in steps),
+                ),
+                ({"query": "even"}, len(even)),
+                ({"query": "number_"}, len(steps)),
+                (near | {"query": "even"}, len(steps)),
+            ]
+            for arguments, matching in expected:
+                result = await tx.memory.search(**arguments, **filters, limit=limit)
+                assert (len(result), result.truncated) == (min(limit, matching), False), (arguments, filters)
