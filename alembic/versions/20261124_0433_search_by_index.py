@@ -120,9 +120,14 @@ def upgrade() -> None:
             score := score || format(' + (haystack LIKE %L)::int', symbol);
         END LOOP;
         FOR spoken IN
-            SELECT l FROM unnest(enum_range(NULL::memory.text_language)) AS l
-             WHERE coalesce(l = p_language, EXISTS (
-                SELECT FROM memory.documents d WHERE d.user_id = me AND d.language = l))
+            WITH RECURSIVE languages AS (
+                (SELECT language FROM memory.documents WHERE user_id = me ORDER BY language LIMIT 1)
+                UNION ALL
+                SELECT (SELECT d.language FROM memory.documents d WHERE d.user_id = me AND d.language > l.language
+                         ORDER BY d.language LIMIT 1)
+                  FROM languages l WHERE l.language IS NOT NULL)
+            SELECT language FROM languages
+             WHERE language IS NOT NULL AND (p_language IS NULL OR language = p_language)
         LOOP
             all_words := websearch_to_tsquery(spoken::text::regconfig, p_query);
             CONTINUE WHEN numnode(all_words) = 0;
@@ -136,25 +141,26 @@ def upgrade() -> None:
             EXECUTE documents || format($sql$, named AS MATERIALIZED (
                     SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
                       FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT 10000
-                ), matching AS MATERIALIZED (
-                    SELECT id FROM (
-                        SELECT id, document_id FROM memory.chunks WHERE user_id = $1 AND (%3$s OR %4$s)
-                        UNION
-                        SELECT c.id, c.document_id FROM named n JOIN memory.chunks c
-                          ON c.user_id = $1 AND c.document_id = n.id AND c.ordinal = 0
-                    ) chunks WHERE %5$s LIMIT 10000 + 1
-                ), ranked AS (
-                    SELECT c.id,
+                ), ranked AS MATERIALIZED (
+                    SELECT chunks.id,
                            (%2$s OR ordinal = 0 AND coalesce(titled, false))::int
                                + (%6$s)::float8 / %7$s AS grade,
                            (CASE WHEN false THEN 0 %8$s ELSE 0 END)::float8 AS rank
-                      FROM matching m JOIN memory.chunks c ON c.user_id = $1 AND c.id = m.id
-                      LEFT JOIN named n ON n.id = c.document_id,
+                      FROM (
+                        SELECT id, document_id, ordinal, language, fts, symbols
+                          FROM memory.chunks WHERE user_id = $1 AND (%3$s OR %4$s)
+                        UNION ALL
+                        SELECT c.id, document_id, ordinal, language, fts, symbols
+                          FROM named n JOIN memory.chunks c ON c.document_id = n.id
+                         WHERE c.user_id = $1 AND ordinal = 0 AND NOT (%3$s OR %4$s)
+                      ) chunks
+                      LEFT JOIN named n ON n.id = document_id,
                       LATERAL (SELECT concat_ws(' ', symbols, name) AS haystack) h
+                     WHERE %5$s LIMIT 10000 + 1
                 )
                 SELECT array_agg(id ORDER BY grade DESC, rank DESC, id),
                        array_agg(rank ORDER BY grade DESC, rank DESC, id),
-                       (SELECT count(*) FROM matching)
+                       (SELECT count(*) FROM ranked)
                   FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $5) best$sql$,
                 named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
             INTO ids, ranks, considered USING me, p_project, p_since, p_source, p_limit;
