@@ -113,7 +113,10 @@ def million(amounts: Amounts = FULL, keep: Path | None = None) -> Iterator[tuple
 def fill(url: str, amounts: Amounts) -> int:
     """Fill a migrated database as its superuser, all or nothing; return the rows, 0 when they were there."""
     tables = list(_COPIES)
-    with psycopg.connect(conninfo(url)) as connection:
+    # VACUUM marks pages as visible to all once the commits behind them are in the log; else no scan of an
+    # index alone is one.
+    settings = "-c synchronous_commit=on"
+    with psycopg.connect(conninfo(url), options=settings) as connection:
         if connection.execute("SELECT FROM ai.embedding_models WHERE name = %s", [MODEL]).fetchone():
             return 0
         rows = Rows(amounts)
