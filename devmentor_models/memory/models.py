@@ -81,6 +81,8 @@ class Document(SoftDeletable, MutableRecord):
         # A search asks in which languages the documents are.
         Index("ix_documents_language", "user_id", "language"),
         Index("ix_documents_deleted", "user_id", postgresql_where=text("deleted_at IS NOT NULL")),
+        # Answers by itself who stored how much lately, and where (F8): the rows lie all over the table.
+        Index("ix_documents_recent", "user_id", "created_at", "project_id", postgresql_where=LIVE),
         Index(
             "ix_documents_names",
             "user_id",

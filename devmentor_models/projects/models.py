@@ -175,7 +175,8 @@ class Task(SoftDeletable, MutableRecord):
         child_fk("epic_id", "projects.epics", ondelete="SET NULL (epic_id)"),
         UniqueConstraint("user_id", "id"),
         Index("ix_tasks_plan", "user_id", "project_id", "epic_id", "position"),
-        Index("ix_tasks_assignee_id", "assignee_id"),
+        # With the owner, so that a team's tasks (F8) are not looked for among those of other owners.
+        Index("ix_tasks_assignee_id_user_id", "assignee_id", "user_id"),
         Index(
             "ix_tasks_due",
             "user_id",

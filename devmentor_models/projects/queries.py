@@ -326,15 +326,11 @@ def assigned_to_team() -> Select[Task]:
             ),
         )
         .cte("team")
+        # First the few members, then each one's tasks of the owners who share something, by index.
+        .prefix_with("MATERIALIZED")
     )
-    own = select(Project.user_id, Project.id).where(Project.user_id == _USER, Project.deleted_at.is_(None))
-    shared = select(ProjectCollaborator.user_id, ProjectCollaborator.project_id).where(
-        ProjectCollaborator.member_id == _USER
-    )
-    # First the few projects, then their tasks: with an OR over all tasks PostgreSQL walks those of everybody.
-    visible = own.union_all(shared).cte("visible").prefix_with("MATERIALIZED")
     return (
         select(Task)
-        .join(visible, and_(visible.c.user_id == Task.user_id, visible.c.id == Task.project_id))
-        .where(Task.assignee_id.in_(select(team.c.member_id)), Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN)
+        .join(team, team.c.member_id == Task.assignee_id)
+        .where(visible(Task.user_id, Task.project_id), Task.deleted_at.is_(None), TASK_IN_LIVE_PLAN)
     )
