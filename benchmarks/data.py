@@ -117,7 +117,7 @@ def fill(url: str, amounts: Amounts) -> int:
     # index alone is one.
     settings = "-c synchronous_commit=on"
     with psycopg.connect(conninfo(url), options=settings) as connection:
-        if connection.execute("SELECT FROM ai.embedding_models WHERE name = %s", [MODEL]).fetchone():
+        if connection.execute("SELECT 1 FROM ai.embedding_models WHERE name = %s", [MODEL]).fetchone():
             return 0
         rows = Rows(amounts)
         # No triggers: neither trails, nor a look at each foreign key; `verify` looks at all of them together.

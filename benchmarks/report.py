@@ -84,8 +84,13 @@ def check_table(checks: Iterable[Check]) -> Table:
     return Table("What is asked", ("asked", "found", "", ""), rows)
 
 
-def machine(server_version: str) -> str:
-    """Describe the machine and the versions; neither names nor paths of the machine."""
+def machine(server_version: str, *, durable: bool = True) -> str:
+    """Describe the machine and the versions; neither names nor paths of the machine.
+
+    Args:
+        server_version: PostgreSQL's.
+        durable: Whether a COMMIT waited for the disk.
+    """
     cpu = "unknown CPU"
     info = Path("/proc/cpuinfo")
     if info.exists() and (found := re.search(r"model name\s*: (.+)", info.read_text())):
@@ -95,7 +100,7 @@ def machine(server_version: str) -> str:
     return (
         f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}; server and clients share the"
         f" machine, over the socket. Python {platform.python_version()}, PostgreSQL {server_version}"
-        f" (durable, default settings of the embedded server), {packages}."
+        f" ({'durable' if durable else 'not durable'}, default settings of the embedded server), {packages}."
     )
 
 

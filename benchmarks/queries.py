@@ -1,0 +1,296 @@
+"""``python -m benchmarks.queries``: the seed's queries (F8, P6) on a million rows, as services run them.
+
+The baseline is the best SQL that we could write by hand, prepared, for the same tenant, under the same
+policies and in the same transactions; the ratios are taken within each turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import text
+
+from benchmarks import report
+from benchmarks.checks import Check
+from benchmarks.data import FULL, QUICK, million
+from benchmarks.measure import Series, Variant, take_turns
+from benchmarks.plans import Plan, plan_of
+from benchmarks.rows import DIMENSIONS, MODEL
+from benchmarks.server import DATABASE
+from devmentor_models import Actor, Database, Transaction
+from devmentor_models.security.actor import context_sql
+from devmentor_models.security.declarations import Service
+from devmentor_models.settings import conninfo
+
+REPORT = Path(__file__).with_name("queries.md")
+PSYCOPG, BY_HAND, OURS = "SQL by hand, psycopg", "SQL by hand, in our transaction", "devmentor-models"
+SERVICE = "bench_service"
+MAX_RATIO = 1.2
+
+_RANKED = """
+WITH recent AS (
+    SELECT project_id, count(*) AS documents FROM memory.documents
+    WHERE user_id = {user} AND project_id IS NOT NULL AND deleted_at IS NULL
+      AND created_at > now() - interval '7 days'
+    GROUP BY project_id HAVING count(*) > 10)
+SELECT p.*, recent.documents, e.embedding <=> CAST({vector} AS halfvec) AS distance
+FROM recent JOIN projects.projects p ON p.user_id = {user} AND p.id = recent.project_id
+JOIN ai.project_embeddings e ON e.user_id = p.user_id AND e.project_id = p.id AND e.model_id = {model}
+WHERE p.deleted_at IS NULL ORDER BY distance, p.id LIMIT 20
+"""
+_AUTHORS = """
+SELECT u.id, u.username, p.name, busy.memories
+FROM (SELECT user_id, project_id, count(*) AS memories FROM memory.documents
+      WHERE user_id = {user} AND created_at >= now() - interval '30 days' AND deleted_at IS NULL
+      GROUP BY user_id, project_id HAVING count(*) > 5) busy
+JOIN auth.users u ON u.id = busy.user_id
+LEFT JOIN projects.projects p ON p.user_id = busy.user_id AND p.id = busy.project_id
+WHERE busy.project_id IS NULL OR p.deleted_at IS NULL
+ORDER BY busy.memories DESC, u.username, p.name, busy.project_id LIMIT 50
+"""
+_TEAM = """
+WITH team AS MATERIALIZED (
+    SELECT member_id FROM auth.team_members
+    WHERE team_id = {team} AND (user_id = {user} OR team_id = ANY (devmentor.shared_teams())))
+SELECT t.* FROM team JOIN projects.tasks t ON t.assignee_id = team.member_id
+WHERE (t.user_id = {user} OR t.project_id = ANY (devmentor.shared_projects())) AND t.deleted_at IS NULL
+  AND EXISTS (SELECT FROM projects.projects p
+              WHERE p.user_id = t.user_id AND p.id = t.project_id AND p.deleted_at IS NULL)
+  AND NOT EXISTS (SELECT FROM projects.epics e
+                  WHERE e.user_id = t.user_id AND e.id = t.epic_id AND e.deleted_at IS NOT NULL)
+ORDER BY t.id DESC LIMIT 51
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One of the seed's queries.
+
+    Attributes:
+        title: What it answers.
+        call: The repository's method.
+        sql: The same by hand, with its parameters in braces.
+        indexes: What must be used.
+        most_buffers: How many pages it may look at, for the largest tenant.
+        most_ms: What the 95th percentile may be.
+    """
+
+    title: str
+    call: Callable[[Transaction, World, UUID], object]
+    sql: str
+    indexes: frozenset[str]
+    most_buffers: int
+    most_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the queries are asked about.
+
+    Attributes:
+        url: The database, as a service connects to it.
+        tenants: Users, those with the most memories first.
+        teams: The team of each user who has one.
+        model: The embedding model's key.
+        vector: What projects are compared with.
+    """
+
+    url: str
+    tenants: list[UUID]
+    teams: dict[UUID, UUID]
+    model: UUID
+    vector: list[float]
+
+
+QUERIES = (
+    Query(
+        "Projects with more than ten memories in seven days, the nearest first (P6)",
+        lambda tx, world, _: tx.projects.ranked_by_activity(world.vector, model_id=world.model),
+        _RANKED,
+        frozenset({"ix_documents_recent", "uq_project_embeddings_user_id_project_id_model_id"}),
+        1000,
+        12,
+    ),
+    Query(
+        "More than five memories in thirty days (F8)",
+        lambda tx, _, __: tx.memory.active_authors(),
+        _AUTHORS,
+        frozenset({"ix_documents_recent"}),
+        500,
+        5,
+    ),
+    Query(
+        "Tasks assigned to the members of a team (F8)",
+        lambda tx, world, user: tx.tasks.assigned_to_team(world.teams[user]),
+        _TEAM,
+        frozenset({"ix_tasks_assignee_id_user_id"}),
+        2000,
+        5,
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; return 1 when something that must be reached is not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.queries", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--report", action="store_true", help="write the figures into benchmarks/queries.md")
+    parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="use, and leave, the database there")
+    chosen = parser.parse_args(arguments)
+    with million(QUICK if chosen.quick else FULL, chosen.keep) as (server, _):
+        with connected(server.url(DATABASE)) as (database, world):
+            tables, asked = measure(database, world, rounds=1 if chosen.quick else 15)
+        about = report.machine(server.version, durable=False)
+    report.show(tables, about)
+    if chosen.report:
+        report.write(tables, about, REPORT)
+    return int(not chosen.quick and any(each.required and not each.passed for each in asked))
+
+
+@contextmanager
+def connected(url: str) -> Iterator[tuple[Database, World]]:
+    """Yield the data set's database as a service sees it, and what to ask it."""
+    with psycopg.connect(conninfo(url), autocommit=True) as admin:
+        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [SERVICE]).fetchone():
+            roles = f"{Service.PROJECTS.role}, {Service.MEMORY.role}"
+            admin.execute(f"CREATE ROLE {SERVICE} LOGIN IN ROLE {roles}".encode())
+        by_size = "SELECT user_id FROM memory.documents GROUP BY 1 ORDER BY count(*) DESC, 1"
+        tenants = [row[0] for row in admin.execute(by_size.encode())]
+        teams: dict[UUID, UUID] = dict(admin.execute("SELECT user_id, id FROM auth.teams").fetchall())
+        found = admin.execute("SELECT id FROM ai.embedding_models WHERE name = %s", [MODEL]).fetchone()
+    assert found
+    service = url.replace("postgres@", f"{SERVICE}@")
+    vector = [1.0 + place % 7 for place in range(DIMENSIONS)]
+    with Database.from_url(service) as database:
+        yield database, World(service, tenants, teams, found[0], vector)
+
+
+def measure(database: Database, world: World, *, rounds: int) -> tuple[list[report.Table], list[Check]]:
+    """Measure every query for the largest tenants and for those in the middle; check the plans, too."""
+    tables, asked, plans = [], [], []
+    for query in QUERIES:
+        owners = [tenant for tenant in world.tenants if tenant in world.teams]
+        plan = _plan(database, world, query, owners[0])
+        plans.append((query.title, f"{plan.buffers}", plan.text))
+        asked.append(_check_plan(query, plan))
+        for name, tenants in (("of the largest 20", owners[:20]), ("in the middle", _middle(owners))):
+            series = _beside(database, world, query, tenants, rounds)
+            tables.append(_table(f"{query.title}: tenants {name}", series))
+            asked += _check_times(f"{query.title}, tenants {name}", query, series)
+    everybody = _everybody(database)
+    rows = [("active_authors() of the memory service, acting for nobody", f"{everybody * 1e3:.0f}")]
+    tables.append(
+        report.Table("More than five memories in thirty days: everybody's", ("", "median ms"), rows)
+    )
+    tables.append(report.Table("Plans for the largest tenant", ("query", "buffers", "plan (rows)"), plans))
+    return [*tables, report.check_table(asked)], asked
+
+
+def _middle(owners: list[UUID]) -> list[UUID]:
+    return owners[len(owners) // 2 :][:200]
+
+
+def _plan(database: Database, world: World, query: Query, tenant: UUID) -> Plan:
+    with database.begin(Actor.user(tenant), readonly=True) as tx:
+        return plan_of(tx, lambda tx: query.call(tx, world, tenant))
+
+
+def _beside(
+    database: Database, world: World, query: Query, tenants: Sequence[UUID], rounds: int
+) -> dict[str, Series]:
+    """Measure a query, and the same by hand, for each of the tenants in turn."""
+    names = ("user", "team", "vector", "model")
+    written = text(query.sql.format(**{name: f":{name}" for name in names}))
+    sent = query.sql.format(**{name: f"%({name})s" for name in names}).encode()
+
+    def values(user: UUID) -> dict[str, Any]:
+        return {
+            "user": user,
+            "team": world.teams.get(user),
+            "vector": str(world.vector),
+            "model": world.model,
+        }
+
+    with psycopg.connect(conninfo(world.url), autocommit=True) as connection:
+
+        def plain(user: UUID) -> object:
+            connection.execute(f"BEGIN READ ONLY; {context_sql(Actor.user(user))}".encode())
+            rows = connection.execute(sent, values(user)).fetchall()
+            connection.execute("COMMIT")
+            return rows
+
+        def by_hand(user: UUID) -> object:
+            with database.begin(Actor.user(user), readonly=True) as tx:
+                return tx.session.execute(written, values(user)).all()
+
+        def ours(user: UUID) -> object:
+            with database.begin(Actor.user(user), readonly=True) as tx:
+                return query.call(tx, world, user)
+
+        variants = [Variant(PSYCOPG, plain), Variant(BY_HAND, by_hand), Variant(OURS, ours)]
+        return take_turns(variants, tenants, rounds=rounds, calls=3 if rounds == 1 else 100)
+
+
+def _everybody(database: Database) -> float:
+    times = []
+    for _ in range(5):
+        began = perf_counter()
+        with database.begin(Actor.service("memory"), readonly=True) as tx:
+            tx.memory.active_authors()
+        times.append(perf_counter() - began)
+    return median(times)
+
+
+def _check_plan(query: Query, plan: Plan) -> Check:
+    fine = query.indexes <= plan.indexes and not plan.scanned and plan.buffers <= query.most_buffers
+    return Check(
+        f"{query.title}: by index under policies, at most {query.most_buffers} buffers",
+        f"{plan.buffers} buffers" if not plan.scanned else f"reads all of {', '.join(plan.scanned)}",
+        fine,
+    )
+
+
+def _check_times(title: str, query: Query, series: dict[str, Series]) -> list[Check]:
+    ours, by_hand = series[OURS], series[BY_HAND]
+    ratio = ours.p95 / by_hand.p95
+    return [
+        Check(
+            f"{title}: P95 at most {query.most_ms:g} ms",
+            f"{ours.p95 * 1e3:.2f} ms",
+            ours.p95 * 1e3 <= query.most_ms,
+        ),
+        Check(
+            f"{title}: P95 at most {MAX_RATIO:g} x the best SQL by hand",
+            f"{ratio:.2f} x",
+            ratio <= MAX_RATIO,
+        ),
+    ]
+
+
+def _table(title: str, series: dict[str, Series]) -> report.Table:
+    rows = [
+        (
+            each.name,
+            f"{each.median * 1e3:.2f}",
+            f"{each.p95 * 1e3:.2f}",
+            f"{each.latency_ratio(series[BY_HAND]):.2f}",
+            f"{each.p95 / series[BY_HAND].p95:.2f}",
+        )
+        for each in series.values()
+    ]
+    header = ("variant", "median ms", "P95 ms", f"median x {BY_HAND}", f"P95 x {BY_HAND}")
+    return report.Table(title, header, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
