@@ -52,8 +52,7 @@ class Series:
     @property
     def p95(self) -> float:
         """95th percentile of the latency over all rounds, in seconds."""
-        ordered = sorted(self._all())
-        return ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+        return _p95(self._all())
 
     @property
     def per_second(self) -> float:
@@ -64,6 +63,12 @@ class Series:
         """Median over the rounds of this median latency relative to ``base``'s in the same round."""
         return median(
             median(ours) / median(theirs) for ours, theirs in zip(self.rounds, base.rounds, strict=True)
+        )
+
+    def p95_ratio(self, base: Series) -> float:
+        """Median over the rounds of this 95th percentile relative to ``base``'s in the same round."""
+        return median(
+            _p95(ours) / _p95(theirs) for ours, theirs in zip(self.rounds, base.rounds, strict=True)
         )
 
     def throughput_ratio(self, base: Series) -> float:
@@ -95,6 +100,11 @@ def take_turns(
             if turn:
                 series[variant.name].add(latencies, elapsed)
     return series
+
+
+def _p95(latencies: Sequence[float]) -> float:
+    ordered = sorted(latencies)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
 
 
 def _time(call: Callable[[UUID], object], keys: Sequence[UUID]) -> tuple[list[float], float]:

@@ -1,0 +1,161 @@
+"""The same texts, the same queries, the same server: this library beside langchain-postgres, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+
+from benchmarks import report
+from benchmarks.checks import Check
+from benchmarks.langchain import Langchain
+from benchmarks.measure import SEED, Series
+from benchmarks.searching import K, Quality, Searcher, judge
+from benchmarks.tenants import Exact, Tenant
+
+OURS = "devmentor-models"
+THEIRS = "langchain-postgres"
+THEIRS_ITERATIVE = "langchain-postgres, iterative scans"
+MIN_INGEST_RATIO = 10
+
+#: For each query the seconds that it took, and the texts that were found.
+Answers = tuple[list[float], list[list[int]]]
+#: Asks queries of a tenant by their numbers.
+Ask = Callable[[Tenant, Sequence[int]], Answers]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What is compared.
+
+    Attributes:
+        other: The store in the other process.
+        searcher: Searches through the library.
+        everybody: All tenants.
+        measured: Those who are searched.
+        stored: Rows and seconds of the library's ingest.
+    """
+
+    other: Langchain
+    searcher: Searcher
+    everybody: Sequence[Tenant]
+    measured: Sequence[Tenant]
+    stored: tuple[int, float]
+
+    def measure(self, rounds: int, calls: int) -> tuple[list[report.Table], list[Check]]:
+        """Let the other store everything, then measure searches in turns."""
+        corpus = self.searcher.corpus
+        place = corpus.place
+        self.other.open(place / "texts.jsonl", place / "vectors.npy", len(corpus.texts))
+        theirs = self.other.ingest(self.everybody)
+        self.other.index()
+        ingest, asked = self._ingested(theirs)
+        filtered, more = self._filtered(rounds, calls)
+        return [ingest, filtered, self._hybrid(rounds, calls)], [*asked, *more]
+
+    def _ingested(self, theirs: tuple[int, float]) -> tuple[report.Table, list[Check]]:
+        speeds = {OURS: self.stored[0] / self.stored[1], THEIRS: theirs[0] / theirs[1]}
+        ratio = speeds[OURS] / speeds[THEIRS]
+        rows = [(name, f"{speed:,.0f}", f"{speed / speeds[THEIRS]:.1f}") for name, speed in speeds.items()]
+        table = report.Table("Ingest", ("library", "texts with vectors per second", f"x {THEIRS}"), rows)
+        asked = f"ingest: at least {MIN_INGEST_RATIO} x {THEIRS}"
+        return table, [Check(asked, f"{ratio:.1f} x", ratio >= MIN_INGEST_RATIO)]
+
+    def _filtered(self, rounds: int, calls: int) -> tuple[report.Table, list[Check]]:
+        rows, asked = [], []
+        ways: dict[str, Ask] = {OURS: self._ours, THEIRS: self._theirs, THEIRS_ITERATIVE: self._iterative}
+        every = range(len(self.searcher.corpus.queries))
+        for tenant in self.measured:
+            series = self._turns(ways, tenant, rounds, calls)
+            good: dict[str, Quality] = {}
+            for name, way in ways.items():
+                exact = Exact(self.searcher.corpus, tenant, K, half=name == OURS)
+                good[name] = judge(exact, way(tenant, every)[1])
+                rows.append(
+                    (
+                        *_row(tenant, series[name], series[THEIRS]),
+                        f"{good[name].fewest}",
+                        f"{good[name].recall:.4f}",
+                    )
+                )
+            asked += _checks(tenant, series, good)
+        header = (*_HEADER, "fewest hits", "recall@10")
+        return report.Table(f"Filtered search beside {THEIRS}", header, rows), asked
+
+    def _hybrid(self, rounds: int, calls: int) -> report.Table:
+        rows = []
+        ways: dict[str, Ask] = {OURS: self._ours_hybrid, THEIRS: self._theirs_hybrid}
+        for tenant in self.measured:
+            series = self._turns(ways, tenant, rounds, calls // 2 or 1)
+            for name, way in ways.items():
+                found = way(tenant, range(len(self.searcher.corpus.queries)))[1]
+                rows.append((*_row(tenant, series[name], series[THEIRS]), f"{min(map(len, found))}"))
+        return report.Table(f"Hybrid search beside {THEIRS}", (*_HEADER, "fewest hits"), rows)
+
+    def _turns(self, ways: dict[str, Ask], tenant: Tenant, rounds: int, calls: int) -> dict[str, Series]:
+        """Let each way answer the same queries in turn; the first turn warms up and does not count."""
+        random = Random(SEED)  # noqa: S311 - the same queries in every run
+        series = {name: Series(name) for name in ways}
+        for turn in range(rounds + 1):
+            numbers = random.choices(range(len(self.searcher.corpus.queries)), k=calls)
+            for name, way in ways.items():
+                latencies, _ = way(tenant, numbers)
+                if turn:
+                    series[name].add(latencies, sum(latencies))
+        return series
+
+    def _ours(self, tenant: Tenant, numbers: Sequence[int], *, words: bool = False) -> Answers:
+        latencies, found = [], []
+        for number in numbers:
+            began = perf_counter()
+            hits = self.searcher.find(tenant, number, words=words)
+            latencies.append(perf_counter() - began)
+            found.append(self.searcher.places(hits))
+        return latencies, found
+
+    def _ours_hybrid(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
+        return self._ours(tenant, numbers, words=True)
+
+    def _theirs(
+        self, tenant: Tenant, numbers: Sequence[int], *, iterative: bool = False, hybrid: bool = False
+    ) -> Answers:
+        asked = [(tenant.user_id, number) for number in numbers]
+        return self.other.search(asked, iterative=iterative, hybrid=hybrid)
+
+    def _iterative(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
+        return self._theirs(tenant, numbers, iterative=True)
+
+    def _theirs_hybrid(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
+        return self._theirs(tenant, numbers, hybrid=True)
+
+
+_HEADER = ("texts of the tenant", "library", "median ms", "P95 ms", f"median x {THEIRS}")
+
+
+def _row(tenant: Tenant, series: Series, base: Series) -> tuple[str, ...]:
+    return (
+        f"{tenant.size:,}",
+        series.name,
+        f"{series.median * 1e3:.2f}",
+        f"{series.p95 * 1e3:.2f}",
+        f"{series.latency_ratio(base):.2f}",
+    )
+
+
+def _checks(tenant: Tenant, series: dict[str, Series], good: dict[str, Quality]) -> list[Check]:
+    """Hold our search to theirs; a search of theirs that returns too few hits sets an aim only."""
+    wanted = min(K, tenant.size)
+    found = []
+    for name in (THEIRS, THEIRS_ITERATIVE):
+        ratio = series[OURS].latency_ratio(series[name])
+        better = good[OURS].recall >= good[name].recall
+        found.append(
+            Check(
+                f"tenant of {tenant.size:,}: no slower than {name}, recall no lower",
+                f"{ratio:.2f} x, {good[OURS].recall:.4f} and {good[name].recall:.4f}",
+                ratio <= 1 and better,
+                required=good[name].fewest == wanted,
+            )
+        )
+    return found

@@ -1,0 +1,191 @@
+"""``python -m benchmarks.memory``: search and ingest on real text, as ratios within one run.
+
+A hundred thousand pieces of text with their vectors lie in one database, divided among tenants of very
+different sizes. ``--beside PYTHON`` names the interpreter of an environment with langchain-postgres, which
+then does the same beside this library, on the same server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import psycopg
+
+from benchmarks import beside, corpus, report, tenants
+from benchmarks.checks import Check
+from benchmarks.corpus import Corpus
+from benchmarks.langchain import connect
+from benchmarks.measure import Series, take_turns
+from benchmarks.searching import K, Quality, Searcher, quality
+from benchmarks.server import Target, serve
+from benchmarks.tenants import Tenant
+from devmentor_models import Actor, Database
+from devmentor_models.memory.enums import SearchPlan
+from devmentor_models.security.declarations import Service
+from devmentor_models.settings import conninfo
+
+REPORT = Path(__file__).with_name("memory.md")
+CHOSEN, EXACT, INDEX = "the library's choice", "forced exact", "forced index"
+PLANS: Final = {CHOSEN: None, EXACT: SearchPlan.EXACT, INDEX: SearchPlan.INDEX}
+MAX_RATIO = 1.3
+SERVICE = "bench_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        durable: Whether a COMMIT waits for the disk.
+        texts: Pieces of text in the database.
+        tenants: How many of them the measured tenants have.
+        rounds: Turns that count.
+        calls: Searches of each variant per turn.
+    """
+
+    durable: bool
+    texts: int
+    tenants: Sequence[int]
+    rounds: int
+    calls: int
+
+
+FULL = Size(durable=True, texts=100_000, tenants=(100, 1_000, 10_000, 50_000), rounds=9, calls=60)
+QUICK = Size(durable=False, texts=400, tenants=(20, 100), rounds=1, calls=2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; return 1 when something that must be reached is not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--report", action="store_true", help="write the figures into benchmarks/memory.md")
+    parser.add_argument("--beside", type=Path, metavar="PYTHON", help="where langchain-postgres is installed")
+    chosen = parser.parse_args(arguments)
+    tables, asked, about = measure(QUICK if chosen.quick else FULL, chosen.beside)
+    report.show(tables, about)
+    if chosen.report:
+        report.write(tables, about, REPORT)
+    return int(not chosen.quick and any(each.required and not each.passed for each in asked))
+
+
+def measure(size: Size, python: Path | None) -> tuple[list[report.Table], list[Check], str]:
+    """Measure everything; return the tables, what the figures are held to, and about which machine.
+
+    Args:
+        size: How much.
+        python: The interpreter with langchain-postgres; None: nothing beside this library.
+    """
+    found = corpus.load(size.texts)
+    with serve(0, durable=size.durable) as target:
+        everybody = tenants.divide(found, size.tenants)
+        model = tenants.register(target.url, everybody, corpus.DIMENSIONS)
+        measured = everybody[: len(size.tenants)]
+        with _service(target) as database:
+            stored = ingest(database, found, everybody)
+            tenants.index(target.url, model, corpus.DIMENSIONS)
+            searcher = Searcher(database, found)
+            tables, asked = _filtered(searcher, measured, size)
+            tables.append(_fuller(searcher, measured, size))
+            if python:
+                with connect(python, target) as other:
+                    compared = beside.Compared(other, searcher, everybody, measured, stored)
+                    more, checks = compared.measure(size.rounds, size.calls)
+                tables, asked = [*tables, *more], [*asked, *checks]
+        about = report.machine(target.version, durable=size.durable)
+    return [*tables, report.check_table(asked)], asked, about
+
+
+def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
+    """Store everything, a transaction for each tenant; return rows and seconds."""
+    began = perf_counter()
+    for tenant in everybody:
+        with database.begin(Actor.user(tenant.user_id)) as tx:
+            tx.documents.store_many(tenants.documents(found, tenant))
+    return sum(tenant.size for tenant in everybody), perf_counter() - began
+
+
+@contextmanager
+def _service(target: Target) -> Iterator[Database]:
+    """Yield the database as the memory service connects to it."""
+    with psycopg.connect(conninfo(target.url), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {SERVICE} LOGIN IN ROLE {Service.MEMORY.role}".encode())
+    with Database.from_url(target.url.replace("postgres@", f"{SERVICE}@")) as database:
+        yield database
+
+
+def _filtered(
+    searcher: Searcher, measured: Sequence[Tenant], size: Size
+) -> tuple[list[report.Table], list[Check]]:
+    """Measure the nearest ten of each tenant: the library's choice beside both plans."""
+    rows, asked = [], []
+    for tenant in measured:
+        variants = [searcher.variant(name, tenant, plan=plan) for name, plan in PLANS.items()]
+        series = take_turns(variants, searcher.keys(), rounds=size.rounds, calls=size.calls)
+        best = min((series[EXACT], series[INDEX]), key=lambda each: each.median)
+        for name, plan in PLANS.items():
+            good = quality(searcher, tenant, plan=plan)
+            rows.append(
+                (
+                    f"{tenant.size:,}",
+                    name,
+                    f"{series[name].median * 1e3:.2f}",
+                    f"{series[name].p95 * 1e3:.2f}",
+                    f"{series[name].latency_ratio(best):.2f}",
+                    f"{good.fewest}",
+                    f"{good.recall:.4f}",
+                )
+            )
+            if name == CHOSEN:
+                asked += _checks(tenant, good, series[name].latency_ratio(best))
+    header = (
+        "texts of the tenant",
+        "plan",
+        "median ms",
+        "P95 ms",
+        "x the better plan",
+        "fewest hits",
+        "recall@10",
+    )
+    return [report.Table("Filtered search, the nearest ten", header, rows)], asked
+
+
+def _checks(tenant: Tenant, good: Quality, ratio: float) -> list[Check]:
+    wanted = min(K, tenant.size)
+    least = 0.99 if tenant.size <= 10_000 else 0.95
+    of = f"tenant of {tenant.size:,}"
+    return [
+        Check(f"{of}: always {wanted} hits", f"{good.fewest}", good.fewest == wanted),
+        Check(f"{of}: recall@10 at least {least}", f"{good.recall:.4f}", good.recall >= least),
+        Check(f"{of}: at most {MAX_RATIO} x the better plan", f"{ratio:.2f} x", ratio <= MAX_RATIO),
+    ]
+
+
+def _fuller(searcher: Searcher, measured: Sequence[Tenant], size: Size) -> report.Table:
+    """Measure what a service asks for: with related memories, and for words and vector together."""
+    rows = []
+    for tenant in measured:
+        variants = [
+            searcher.variant("vector", tenant),
+            searcher.variant("vector, 3 related to each hit", tenant, related=3),
+            searcher.variant("hybrid", tenant, words=True),
+            searcher.variant("hybrid, 3 related to each hit", tenant, words=True, related=3),
+        ]
+        series = take_turns(variants, searcher.keys(), rounds=size.rounds, calls=size.calls // 2 or 1)
+        rows += [_row(tenant, each) for each in series.values()]
+    header = ("texts of the tenant", "search", "median ms", "P95 ms")
+    return report.Table("Search with related memories, and for words and vector together", header, rows)
+
+
+def _row(tenant: Tenant, series: Series) -> tuple[str, ...]:
+    return f"{tenant.size:,}", series.name, f"{series.median * 1e3:.2f}", f"{series.p95 * 1e3:.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
