@@ -150,14 +150,16 @@ def verify(url: str) -> None:
     Raises:
         DataSetBroken: It is not, or one does not.
     """
-    problems = check(url)
-    with psycopg.connect(conninfo(url)) as connection:
-        for name, query in connection.execute(_FOREIGN_KEYS, [list(_COPIES)]).fetchall():
-            (orphans,) = connection.execute(query.encode()).fetchone() or (0,)
-            if orphans:
-                problems.append(f"{name}: {orphans} rows without a parent")
-    if problems:
+    if problems := check(url) + orphans(url):
         raise DataSetBroken("\n".join(problems))
+
+
+def orphans(url: str) -> list[str]:
+    """Return a line for each foreign key with rows that have no parent."""
+    with psycopg.connect(conninfo(url)) as connection:
+        keys = connection.execute(_FOREIGN_KEYS, [list(_COPIES)]).fetchall()
+        counted = [(name, connection.execute(query.encode()).fetchone()) for name, query in keys]
+    return [f"{name}: {found[0]} rows without a parent" for name, found in counted if found and found[0]]
 
 
 def _copy(connection: psycopg.Connection, table: str, columns: str, pieces: Iterable[bytes]) -> None:

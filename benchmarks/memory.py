@@ -9,33 +9,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-import psycopg
-
 from benchmarks import beside, corpus, report, tenants
 from benchmarks.checks import Check
 from benchmarks.corpus import Corpus
-from benchmarks.langchain import connect
+from benchmarks.langchain import Langchain, connect
 from benchmarks.measure import Series, take_turns
 from benchmarks.searching import K, Quality, Searcher, quality
-from benchmarks.server import Target, serve
+from benchmarks.server import serve, service_url
 from benchmarks.tenants import Tenant
 from devmentor_models import Actor, Database
 from devmentor_models.memory.enums import SearchPlan
 from devmentor_models.security.declarations import Service
-from devmentor_models.settings import conninfo
 
 REPORT = Path(__file__).with_name("memory.md")
 CHOSEN, EXACT, INDEX = "the library's choice", "forced exact", "forced index"
 PLANS: Final = {CHOSEN: None, EXACT: SearchPlan.EXACT, INDEX: SearchPlan.INDEX}
 MAX_RATIO = 1.3
-SERVICE = "bench_service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +79,42 @@ def measure(size: Size, python: Path | None) -> tuple[list[report.Table], list[C
     """
     found = corpus.load(size.texts)
     with serve(0, durable=size.durable) as target:
-        everybody = tenants.divide(found, size.tenants)
-        model = tenants.register(target.url, everybody, corpus.DIMENSIONS)
-        measured = everybody[: len(size.tenants)]
-        with _service(target) as database:
-            stored = ingest(database, found, everybody)
-            tenants.index(target.url, model, corpus.DIMENSIONS)
-            searcher = Searcher(database, found)
-            tables, asked = _filtered(searcher, measured, size)
-            tables.append(_fuller(searcher, measured, size))
-            if python:
-                with connect(python, target) as other:
-                    compared = beside.Compared(other, searcher, everybody, measured, stored)
-                    more, checks = compared.measure(size.rounds, size.calls)
-                tables, asked = [*tables, *more], [*asked, *checks]
+        service = service_url(target.url, [Service.MEMORY])
         about = report.machine(target.version, durable=size.durable)
+        if python is None:
+            tables, asked = measure_corpus(target.url, service, found, size)
+        else:
+            with connect(python, target) as other:
+                tables, asked = measure_corpus(target.url, service, found, size, other)
     return [*tables, report.check_table(asked)], asked, about
+
+
+def measure_corpus(
+    url: str, service: str, found: Corpus, size: Size, other: Langchain | None = None
+) -> tuple[list[report.Table], list[Check]]:
+    """Fill a migrated database with a corpus and measure searches in it.
+
+    Args:
+        url: The database, as superuser.
+        service: The same, as the memory service connects to it.
+        found: The corpus.
+        size: How much is measured.
+        other: What is measured beside this library.
+    """
+    everybody = tenants.divide(found, size.tenants)
+    measured = everybody[: len(size.tenants)]
+    model = tenants.register(url, everybody, corpus.DIMENSIONS)
+    with Database.from_url(service) as database:
+        stored = ingest(database, found, everybody)
+        tenants.index(url, model, corpus.DIMENSIONS)
+        searcher = Searcher(database, found)
+        tables, asked = _filtered(searcher, measured, size)
+        tables.append(_fuller(searcher, measured, size))
+        if other:
+            compared = beside.Compared(other, searcher, everybody, measured, stored)
+            more, checks = compared.measure(size.rounds, size.calls)
+            tables, asked = [*tables, *more], [*asked, *checks]
+    return tables, asked
 
 
 def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
@@ -109,15 +124,6 @@ def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tu
         with database.begin(Actor.user(tenant.user_id)) as tx:
             tx.documents.store_many(tenants.documents(found, tenant))
     return sum(tenant.size for tenant in everybody), perf_counter() - began
-
-
-@contextmanager
-def _service(target: Target) -> Iterator[Database]:
-    """Yield the database as the memory service connects to it."""
-    with psycopg.connect(conninfo(target.url), autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {SERVICE} LOGIN IN ROLE {Service.MEMORY.role}".encode())
-    with Database.from_url(target.url.replace("postgres@", f"{SERVICE}@")) as database:
-        yield database
 
 
 def _filtered(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,7 +25,7 @@ from benchmarks.data import FULL, QUICK, million
 from benchmarks.measure import Series, Variant, take_turns
 from benchmarks.plans import Plan, plan_of
 from benchmarks.rows import DIMENSIONS, MODEL
-from benchmarks.server import DATABASE
+from benchmarks.server import DATABASE, service_url
 from devmentor_models import Actor, Database, Transaction
 from devmentor_models.security.actor import context_sql
 from devmentor_models.security.declarations import Service
@@ -34,7 +33,6 @@ from devmentor_models.settings import conninfo
 
 REPORT = Path(__file__).with_name("queries.md")
 PSYCOPG, BY_HAND, OURS = "SQL by hand, psycopg", "SQL by hand, in our transaction", "devmentor-models"
-SERVICE = "bench_service"
 MAX_RATIO = 1.2
 
 _RANKED = """
@@ -68,7 +66,7 @@ WHERE (t.user_id = {user} OR t.project_id = ANY (devmentor.shared_projects())) A
               WHERE p.user_id = t.user_id AND p.id = t.project_id AND p.deleted_at IS NULL)
   AND NOT EXISTS (SELECT FROM projects.epics e
                   WHERE e.user_id = t.user_id AND e.id = t.epic_id AND e.deleted_at IS NOT NULL)
-ORDER BY t.id DESC LIMIT 51
+ORDER BY t.id DESC LIMIT 51 -- one more, to know whether there is another page
 """
 
 
@@ -87,7 +85,7 @@ class Query:
     """
 
     title: str
-    call: Callable[[Transaction, World, UUID], object]
+    call: Callable[[Transaction, World, UUID], Sequence[object]]
     sql: str
     indexes: frozenset[str]
     most_buffers: int
@@ -133,7 +131,7 @@ QUERIES = (
     ),
     Query(
         "Tasks assigned to the members of a team (F8)",
-        lambda tx, world, user: tx.tasks.assigned_to_team(world.teams[user]),
+        lambda tx, world, user: tx.tasks.assigned_to_team(world.teams[user]).items,
         _TEAM,
         frozenset({"ix_tasks_assignee_id_user_id"}),
         2000,
@@ -151,8 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="use, and leave, the database there")
     chosen = parser.parse_args(arguments)
     with million(QUICK if chosen.quick else FULL, chosen.keep) as (server, _):
-        with connected(server.url(DATABASE)) as (database, world):
-            tables, asked = measure(database, world, rounds=1 if chosen.quick else 15)
+        url = server.url(DATABASE)
+        world = read_world(url, service_url(url, (Service.PROJECTS, Service.MEMORY)))
+        tables, asked = measure(world, rounds=1 if chosen.quick else 15)
         about = report.machine(server.version, durable=False)
     report.show(tables, about)
     if chosen.report:
@@ -160,30 +159,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(not chosen.quick and any(each.required and not each.passed for each in asked))
 
 
-@contextmanager
-def connected(url: str) -> Iterator[tuple[Database, World]]:
-    """Yield the data set's database as a service sees it, and what to ask it."""
-    with psycopg.connect(conninfo(url), autocommit=True) as admin:
-        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [SERVICE]).fetchone():
-            roles = f"{Service.PROJECTS.role}, {Service.MEMORY.role}"
-            admin.execute(f"CREATE ROLE {SERVICE} LOGIN IN ROLE {roles}".encode())
+def read_world(url: str, service: str) -> World:
+    """Return what to ask the data set.
+
+    Args:
+        url: Its database, as superuser.
+        service: The same as a service connects to it.
+    """
+    with psycopg.connect(conninfo(url)) as admin:
         by_size = "SELECT user_id FROM memory.documents GROUP BY 1 ORDER BY count(*) DESC, 1"
         tenants = [row[0] for row in admin.execute(by_size.encode())]
         teams: dict[UUID, UUID] = dict(admin.execute("SELECT user_id, id FROM auth.teams").fetchall())
         found = admin.execute("SELECT id FROM ai.embedding_models WHERE name = %s", [MODEL]).fetchone()
     assert found
-    service = url.replace("postgres@", f"{SERVICE}@")
     vector = [1.0 + place % 7 for place in range(DIMENSIONS)]
-    with Database.from_url(service) as database:
-        yield database, World(service, tenants, teams, found[0], vector)
+    return World(service, tenants, teams, found[0], vector)
 
 
-def measure(database: Database, world: World, *, rounds: int) -> tuple[list[report.Table], list[Check]]:
+def measure(world: World, *, rounds: int) -> tuple[list[report.Table], list[Check]]:
     """Measure every query for the largest tenants and for those in the middle; check the plans, too."""
+    with Database.from_url(world.url) as database:
+        return _measure(database, world, rounds)
+
+
+def _measure(database: Database, world: World, rounds: int) -> tuple[list[report.Table], list[Check]]:
     tables, asked, plans = [], [], []
     for query in QUERIES:
         owners = [tenant for tenant in world.tenants if tenant in world.teams]
-        plan = _plan(database, world, query, owners[0])
+        plan = plan_for(database, world, query, owners[0])
         plans.append((query.title, f"{plan.buffers}", plan.text))
         asked.append(_check_plan(query, plan))
         for name, tenants in (("of the largest 20", owners[:20]), ("in the middle", _middle(owners))):
@@ -203,15 +206,31 @@ def _middle(owners: list[UUID]) -> list[UUID]:
     return owners[len(owners) // 2 :][:200]
 
 
-def _plan(database: Database, world: World, query: Query, tenant: UUID) -> Plan:
+def plan_for(database: Database, world: World, query: Query, tenant: UUID, *, small: bool = False) -> Plan:
+    """Return how a tenant's query is run.
+
+    Args:
+        database: As a service connects to it.
+        world: What is asked.
+        query: Which one.
+        tenant: Whose.
+        small: There are so few rows that reading all of them would be right; find out what it could use.
+    """
     with database.begin(Actor.user(tenant), readonly=True) as tx:
+        if small:
+            tx.session.execute(text("SET LOCAL enable_seqscan = off"))
         return plan_of(tx, lambda tx: query.call(tx, world, tenant))
 
 
-def _beside(
-    database: Database, world: World, query: Query, tenants: Sequence[UUID], rounds: int
-) -> dict[str, Series]:
-    """Measure a query, and the same by hand, for each of the tenants in turn."""
+def variants(database: Database, connection: psycopg.Connection, world: World, query: Query) -> list[Variant]:
+    """Return a query by hand, in bare psycopg and within our transactions, and by its repository.
+
+    Args:
+        database: As a service connects to it.
+        connection: The same, in bare psycopg.
+        world: What is asked.
+        query: Which one.
+    """
     names = ("user", "team", "vector", "model")
     written = text(query.sql.format(**{name: f":{name}" for name in names}))
     sent = query.sql.format(**{name: f"%({name})s" for name in names}).encode()
@@ -224,24 +243,30 @@ def _beside(
             "model": world.model,
         }
 
+    def plain(user: UUID) -> Sequence[object]:
+        connection.execute(f"BEGIN READ ONLY; {context_sql(Actor.user(user))}".encode())
+        rows = connection.execute(sent, values(user)).fetchall()
+        connection.execute("COMMIT")
+        return rows
+
+    def by_hand(user: UUID) -> Sequence[object]:
+        with database.begin(Actor.user(user), readonly=True) as tx:
+            return tx.session.execute(written, values(user)).all()
+
+    def ours(user: UUID) -> Sequence[object]:
+        with database.begin(Actor.user(user), readonly=True) as tx:
+            return query.call(tx, world, user)
+
+    return [Variant(PSYCOPG, plain), Variant(BY_HAND, by_hand), Variant(OURS, ours)]
+
+
+def _beside(
+    database: Database, world: World, query: Query, tenants: Sequence[UUID], rounds: int
+) -> dict[str, Series]:
+    """Measure a query, and the same by hand, for each of the tenants in turn."""
     with psycopg.connect(conninfo(world.url), autocommit=True) as connection:
-
-        def plain(user: UUID) -> object:
-            connection.execute(f"BEGIN READ ONLY; {context_sql(Actor.user(user))}".encode())
-            rows = connection.execute(sent, values(user)).fetchall()
-            connection.execute("COMMIT")
-            return rows
-
-        def by_hand(user: UUID) -> object:
-            with database.begin(Actor.user(user), readonly=True) as tx:
-                return tx.session.execute(written, values(user)).all()
-
-        def ours(user: UUID) -> object:
-            with database.begin(Actor.user(user), readonly=True) as tx:
-                return query.call(tx, world, user)
-
-        variants = [Variant(PSYCOPG, plain), Variant(BY_HAND, by_hand), Variant(OURS, ours)]
-        return take_turns(variants, tenants, rounds=rounds, calls=3 if rounds == 1 else 100)
+        calls = 3 if rounds == 1 else 100
+        return take_turns(variants(database, connection, world, query), tenants, rounds=rounds, calls=calls)
 
 
 def _everybody(database: Database) -> float:

@@ -23,7 +23,7 @@ import psycopg
 from benchmarks import report
 from benchmarks.checks import Check
 from benchmarks.measure import Series, Variant, take_turns
-from benchmarks.server import Target, serve
+from benchmarks.server import Target, serve, service_url
 from devmentor_models import Actor, Database
 from devmentor_models.migrations import context_keys
 from devmentor_models.security.actor import context_sql
@@ -123,7 +123,7 @@ def measure(size: Size) -> tuple[list[report.Table], list[Check], str]:
     """Measure everything; return the tables, what the figures are held to, and about which machine."""
     with serve(size.users, durable=False) as target:
         _fill(target, size)
-        service = _service(target)
+        service = service_url(target.url, Service)
         plans = {name: _plan(service, statement, target.users[0]) for name, statement in STATEMENTS.items()}
         tables, asked = [], [_check_plan(name, plan) for name, plan in plans.items()]
         with _sessions(target, service) as run:
@@ -149,14 +149,6 @@ def _fill(target: Target, size: Size) -> None:
     with psycopg.connect(target.conninfo, autocommit=True) as connection:
         for statement in _FILL:
             connection.execute(statement.format(tasks=size.tasks, chunks=size.chunks).encode())
-
-
-def _service(target: Target) -> str:
-    """Make a login with the rights of all services; return the URL."""
-    with psycopg.connect(target.conninfo, autocommit=True) as connection:
-        roles = ", ".join(service.role for service in Service)
-        connection.execute(f"CREATE ROLE bench_service LOGIN IN ROLE {roles}".encode())
-    return target.url.replace("postgres@", "bench_service@")
 
 
 @contextmanager

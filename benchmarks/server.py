@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ import psycopg
 from devmentor_models.embedded import EmbeddedServer
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.migrate import upgrade
+from devmentor_models.security.declarations import Service
 from devmentor_models.settings import conninfo
 
 DATABASE = "devmentor"
+SERVICE = "bench_service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,15 @@ def serve(users: int, *, durable: bool) -> Iterator[Target]:
             server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def service_url(url: str, services: Iterable[Service]) -> str:
+    """Make a login with the rights of some services, unless there is one; return the URL for it."""
+    with psycopg.connect(conninfo(url), autocommit=True) as admin:
+        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [SERVICE]).fetchone():
+            roles = ", ".join(service.role for service in services)
+            admin.execute(f"CREATE ROLE {SERVICE} LOGIN IN ROLE {roles}".encode())
+    return url.replace("postgres@", f"{SERVICE}@")
 
 
 def _fill(target: str, users: int) -> list[UUID]:
