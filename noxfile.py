@@ -19,6 +19,7 @@ PINS = {  # requirements file: what it pins
     "quickstart": ["pyproject.toml", "--extra=quickstart", "--group=build"],
     "tests": ["pyproject.toml", "--extra=testing", "--extra=quickstart", "--group=test", "--group=build"],
     "bench": ["pyproject.toml", "--extra=embedded", "--group=bench", "--group=build"],
+    "langchain": ["--group=langchain"],  # beside us, in an environment of its own
     "types": ["pyproject.toml", "--extra=testing", "--extra=quickstart", "--group=checked"],
     "lint": ["--group=lint"],
     "build": ["--group=build"],
@@ -136,6 +137,35 @@ def bench_security(session: nox.Session) -> None:
     """Measure what row security and signed contexts cost, on a million rows."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks.security", *session.posargs)
+
+
+@nox.session(name="bench-data", default=False)
+def bench_data(session: nox.Session) -> None:
+    """Build a database of more than a million rows; `-- --keep DIRECTORY` leaves it to look at."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks.data", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_queries(session: nox.Session) -> None:
+    """Check plans and times of the seed's queries on that database."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks.queries", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_memory(session: nox.Session) -> None:
+    """Measure search and ingest on real text, beside langchain-postgres."""
+    install(session, "bench")
+    place = Path(session.virtualenv.location) / "langchain"
+    python, pinned = place / "bin" / "python", ROOT / "requirements" / "langchain.txt"
+    # It needs an older pgvector than we do, so it has an environment of its own.
+    if not (place / "complete").exists() or (place / "complete").read_bytes() != pinned.read_bytes():
+        session.run("python", "-m", "venv", "--clear", str(place))
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        session.run(*pip, "-r", str(pinned), external=True)
+        (place / "complete").write_bytes(pinned.read_bytes())
+    session.run("python", "-m", "benchmarks.memory", "--beside", str(python), *session.posargs)
 
 
 def fresh(session: nox.Session, place: str, wheel: Path, pinned: Path) -> str:

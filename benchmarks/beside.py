@@ -11,7 +11,7 @@ from benchmarks import report
 from benchmarks.checks import Check
 from benchmarks.langchain import Langchain
 from benchmarks.measure import SEED, Series
-from benchmarks.searching import K, Quality, Searcher, judge
+from benchmarks.searching import K, Quality, Searcher, fewer, judge
 from benchmarks.tenants import Exact, Tenant
 
 OURS = "devmentor-models"
@@ -67,7 +67,7 @@ class Compared:
         ways: dict[str, Ask] = {OURS: self._ours, THEIRS: self._theirs, THEIRS_ITERATIVE: self._iterative}
         every = range(len(self.searcher.corpus.queries))
         for tenant in self.measured:
-            series = self._turns(ways, tenant, rounds, calls)
+            series = self._turns(ways, tenant, rounds, fewer(calls, tenant))
             good: dict[str, Quality] = {}
             for name, way in ways.items():
                 exact = Exact(self.searcher.corpus, tenant, K, half=name == OURS)
@@ -87,7 +87,7 @@ class Compared:
         rows = []
         ways: dict[str, Ask] = {OURS: self._ours_hybrid, THEIRS: self._theirs_hybrid}
         for tenant in self.measured:
-            series = self._turns(ways, tenant, rounds, calls // 2 or 1)
+            series = self._turns(ways, tenant, rounds, fewer(calls // 4, tenant))
             for name, way in ways.items():
                 found = way(tenant, range(len(self.searcher.corpus.queries)))[1]
                 rows.append((*_row(tenant, series[name], series[THEIRS]), f"{min(map(len, found))}"))

@@ -20,7 +20,7 @@ from benchmarks.checks import Check
 from benchmarks.corpus import Corpus
 from benchmarks.langchain import Langchain, connect
 from benchmarks.measure import Series, take_turns
-from benchmarks.searching import K, Quality, Searcher, quality
+from benchmarks.searching import K, Quality, Searcher, fewer, quality
 from benchmarks.server import serve, service_url
 from benchmarks.tenants import Tenant
 from devmentor_models import Actor, Database
@@ -133,7 +133,7 @@ def _filtered(
     rows, asked = [], []
     for tenant in measured:
         variants = [searcher.variant(name, tenant, plan=plan) for name, plan in PLANS.items()]
-        series = take_turns(variants, searcher.keys(), rounds=size.rounds, calls=size.calls)
+        series = take_turns(variants, searcher.keys(), rounds=size.rounds, calls=fewer(size.calls, tenant))
         best = min((series[EXACT], series[INDEX]), key=lambda each: each.median)
         for name, plan in PLANS.items():
             good = quality(searcher, tenant, plan=plan)
@@ -183,7 +183,9 @@ def _fuller(searcher: Searcher, measured: Sequence[Tenant], size: Size) -> repor
             searcher.variant("hybrid", tenant, words=True),
             searcher.variant("hybrid, 3 related to each hit", tenant, words=True, related=3),
         ]
-        series = take_turns(variants, searcher.keys(), rounds=size.rounds, calls=size.calls // 2 or 1)
+        series = take_turns(
+            variants, searcher.keys(), rounds=size.rounds, calls=fewer(size.calls // 4, tenant)
+        )
         rows += [_row(tenant, each) for each in series.values()]
     header = ("texts of the tenant", "search", "median ms", "P95 ms")
     return report.Table("Search with related memories, and for words and vector together", header, rows)

@@ -19,6 +19,11 @@ K: Final = 10
 _MOST_CHARACTERS = 500
 
 
+def fewer(calls: int, tenant: Tenant) -> int:
+    """Return how often to search a tenant's texts per turn: what takes long is asked less often."""
+    return max(1, calls // (1 + tenant.size // 10_000))
+
+
 class Searcher:
     """Searches as a service does, each time in a transaction of its own.
 

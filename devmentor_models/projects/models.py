@@ -175,8 +175,7 @@ class Task(SoftDeletable, MutableRecord):
         child_fk("epic_id", "projects.epics", ondelete="SET NULL (epic_id)"),
         UniqueConstraint("user_id", "id"),
         Index("ix_tasks_plan", "user_id", "project_id", "epic_id", "position"),
-        # With the owner, so that a team's tasks (F8) are not looked for among those of other owners.
-        Index("ix_tasks_assignee_id_user_id", "assignee_id", "user_id"),
+        Index("ix_tasks_assignee_id_user_id", "assignee_id", "user_id"),  # the owner too, for F8's team
         Index(
             "ix_tasks_due",
             "user_id",
