@@ -122,6 +122,7 @@ def load(count: int, cache: Path = CACHE) -> Corpus:
 
 
 def _make(place: Path, files: list[Path], count: int) -> None:
+    pairs: list[tuple[str, str]] = []
     for tokens in WANTED_TOKENS:
         pairs = _pieces(files, count + HELD_OUT, tokens)
         if len(pairs) == count + HELD_OUT:

@@ -16,7 +16,6 @@ from time import perf_counter
 from uuid import uuid4
 
 import psycopg
-from psycopg import sql
 
 from benchmarks.rows import DIMENSIONS, MODEL, Amounts, Rows
 from benchmarks.server import DATABASE
@@ -164,12 +163,7 @@ def orphans(url: str) -> list[str]:
 
 def _copy(connection: psycopg.Connection, table: str, columns: str, pieces: Iterable[bytes]) -> None:
     binary = table == "ai.project_embeddings"
-    schema, name = table.split(".")
-    statement = sql.SQL("COPY {} ({}) FROM STDIN {}").format(
-        sql.Identifier(schema, name),
-        sql.SQL(columns),
-        sql.SQL("(FORMAT binary)" if binary else ""),
-    )
+    statement = f"COPY {table} ({columns}) FROM STDIN {'(FORMAT binary)' if binary else ''}".encode()
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for piece in pieces:
             copy.write(piece)
