@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from time import perf_counter
@@ -43,16 +43,16 @@ class Compared:
     measured: Sequence[Tenant]
     stored: tuple[int, float]
 
-    def measure(self, rounds: int, calls: int) -> tuple[list[report.Table], list[Check]]:
-        """Let the other store everything, then measure searches in turns."""
+    def measure(self, rounds: int, calls: int) -> Iterator[tuple[report.Table, list[Check]]]:
+        """Let the other store everything, then measure searches in turns; yield tables as they are made."""
         corpus = self.searcher.corpus
         place = corpus.place
         self.other.open(place / "texts.jsonl", place / "vectors.npy", len(corpus.texts))
         theirs = self.other.ingest(self.everybody)
         self.other.index()
-        ingest, asked = self._ingested(theirs)
-        filtered, more = self._filtered(rounds, calls)
-        return [ingest, filtered, self._hybrid(rounds, calls)], [*asked, *more]
+        yield self._ingested(theirs)
+        yield self._filtered(rounds, calls)
+        yield self._hybrid(rounds, calls), []
 
     def _ingested(self, theirs: tuple[int, float]) -> tuple[report.Table, list[Check]]:
         speeds = {OURS: self.stored[0] / self.stored[1], THEIRS: theirs[0] / theirs[1]}

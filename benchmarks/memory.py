@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--beside", type=Path, metavar="PYTHON", help="where langchain-postgres is installed")
     chosen = parser.parse_args(arguments)
     tables, asked, about = measure(QUICK if chosen.quick else FULL, chosen.beside)
-    report.show(tables, about)
+    report.show(tables[-1:], about)  # the others were shown as they were measured
     if chosen.report:
         report.write(tables, about, REPORT)
     return int(not chosen.quick and any(each.required and not each.passed for each in asked))
@@ -108,13 +108,21 @@ def measure_corpus(
         stored = ingest(database, found, everybody)
         tenants.index(url, model, corpus.DIMENSIONS)
         searcher = Searcher(database, found)
-        tables, asked = _filtered(searcher, measured, size)
-        tables.append(_fuller(searcher, measured, size))
+        filtered, asked = _filtered(searcher, measured, size)
+        tables = _shown([filtered])
+        tables += _shown([_fuller(searcher, measured, size)])
         if other:
             compared = beside.Compared(other, searcher, everybody, measured, stored)
-            more, checks = compared.measure(size.rounds, size.calls)
-            tables, asked = [*tables, *more], [*asked, *checks]
+            for table, checks in compared.measure(size.rounds, size.calls):
+                tables += _shown([table])
+                asked += checks
     return tables, asked
+
+
+def _shown(tables: list[report.Table]) -> list[report.Table]:
+    """Show tables as soon as there are any: a run takes long."""
+    report.show(tables)
+    return tables
 
 
 def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
@@ -126,9 +134,7 @@ def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tu
     return sum(tenant.size for tenant in everybody), perf_counter() - began
 
 
-def _filtered(
-    searcher: Searcher, measured: Sequence[Tenant], size: Size
-) -> tuple[list[report.Table], list[Check]]:
+def _filtered(searcher: Searcher, measured: Sequence[Tenant], size: Size) -> tuple[report.Table, list[Check]]:
     """Measure the nearest ten of each tenant: the library's choice beside both plans."""
     rows, asked = [], []
     for tenant in measured:
@@ -159,7 +165,7 @@ def _filtered(
         "fewest hits",
         "recall@10",
     )
-    return [report.Table("Filtered search, the nearest ten", header, rows)], asked
+    return report.Table("Filtered search, the nearest ten", header, rows), asked
 
 
 def _checks(tenant: Tenant, good: Quality, ratio: float) -> list[Check]:

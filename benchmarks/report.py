@@ -104,10 +104,11 @@ def machine(server_version: str, *, durable: bool = True) -> str:
     )
 
 
-def show(tables: Iterable[Table], about: str) -> None:
+def show(tables: Iterable[Table], about: str = "") -> None:
     """Print the tables."""
     console = Console()
-    console.print(about, style="dim")
+    if about:
+        console.print(about, style="dim")
     for table in tables:
         rich = RichTable(title=table.title, title_justify="left", box=box.SIMPLE)
         for number, column in enumerate(table.header):

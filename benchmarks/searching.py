@@ -16,7 +16,7 @@ from devmentor_models.memory.enums import SearchPlan
 from devmentor_models.memory.values import Hit
 
 K: Final = 10
-_MOST_CHARACTERS = 500
+_MOST_CHARACTERS = 200
 
 
 def fewer(calls: int, tenant: Tenant) -> int:
