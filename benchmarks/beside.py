@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from time import perf_counter
 
 from benchmarks import report
 from benchmarks.checks import Check
-from benchmarks.langchain import Langchain
+from benchmarks.langchain import DOCUMENTED, ITERATIVE, PLANNED, Langchain
 from benchmarks.measure import SEED, Series
-from benchmarks.searching import K, Quality, Searcher, fewer, judge
+from benchmarks.searching import K, Quality, Searcher, fewer, judge, promised
 from benchmarks.tenants import Exact, Tenant
 
 OURS = "devmentor-models"
 THEIRS = "langchain-postgres"
-THEIRS_ITERATIVE = "langchain-postgres, iterative scans"
+THEIRS_PLANNED = "langchain-postgres, planned each time"
+THEIRS_ITERATIVE = "langchain-postgres, planned each time, iterative scans"
+_STORES = {THEIRS: DOCUMENTED, THEIRS_PLANNED: PLANNED, THEIRS_ITERATIVE: ITERATIVE}
 MIN_INGEST_RATIO = 10
 
 #: For each query the seconds that it took, and the texts that were found.
@@ -64,7 +67,8 @@ class Compared:
 
     def _filtered(self, rounds: int, calls: int) -> tuple[report.Table, list[Check]]:
         rows, asked = [], []
-        ways: dict[str, Ask] = {OURS: self._ours, THEIRS: self._theirs, THEIRS_ITERATIVE: self._iterative}
+        ways: dict[str, Ask] = {OURS: self._ours}
+        ways |= {name: partial(self._theirs, store=store) for name, store in _STORES.items()}
         every = range(len(self.searcher.corpus.queries))
         for tenant in self.measured:
             series = self._turns(ways, tenant, rounds, fewer(calls, tenant))
@@ -85,7 +89,8 @@ class Compared:
 
     def _hybrid(self, rounds: int, calls: int) -> report.Table:
         rows = []
-        ways: dict[str, Ask] = {OURS: self._ours_hybrid, THEIRS: self._theirs_hybrid}
+        ways: dict[str, Ask] = {OURS: partial(self._ours, words=True)}
+        ways |= {name: partial(self._theirs, store=store, hybrid=True) for name, store in _STORES.items()}
         for tenant in self.measured:
             series = self._turns(ways, tenant, rounds, fewer(calls // 4, tenant))
             for name, way in ways.items():
@@ -114,20 +119,9 @@ class Compared:
             found.append(self.searcher.places(hits))
         return latencies, found
 
-    def _ours_hybrid(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
-        return self._ours(tenant, numbers, words=True)
-
-    def _theirs(
-        self, tenant: Tenant, numbers: Sequence[int], *, iterative: bool = False, hybrid: bool = False
-    ) -> Answers:
+    def _theirs(self, tenant: Tenant, numbers: Sequence[int], *, store: str, hybrid: bool = False) -> Answers:
         asked = [(tenant.user_id, number) for number in numbers]
-        return self.other.search(asked, iterative=iterative, hybrid=hybrid)
-
-    def _iterative(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
-        return self._theirs(tenant, numbers, iterative=True)
-
-    def _theirs_hybrid(self, tenant: Tenant, numbers: Sequence[int]) -> Answers:
-        return self._theirs(tenant, numbers, hybrid=True)
+        return self.other.search(asked, store=store, hybrid=hybrid)
 
 
 _HEADER = ("texts of the tenant", "library", "median ms", "P95 ms", f"median x {THEIRS}")
@@ -144,17 +138,20 @@ def _row(tenant: Tenant, series: Series, base: Series) -> tuple[str, ...]:
 
 
 def _checks(tenant: Tenant, series: dict[str, Series], good: dict[str, Quality]) -> list[Check]:
-    """Hold our search to theirs; a search of theirs that returns too few hits sets an aim only."""
+    """Hold our search to theirs; a search of theirs that returns too few hits sets an aim only.
+
+    Our recall is no lower than theirs, or where they compare all vectors, as high as promised.
+    """
     wanted = min(K, tenant.size)
     found = []
-    for name in (THEIRS, THEIRS_ITERATIVE):
+    for name in _STORES:
         ratio = series[OURS].latency_ratio(series[name])
-        better = good[OURS].recall >= good[name].recall
+        fine = good[OURS].recall >= min(good[name].recall, promised(tenant))
         found.append(
             Check(
-                f"tenant of {tenant.size:,}: no slower than {name}, recall no lower",
+                f"tenant of {tenant.size:,}: no slower than {name}, recall no lower or as promised",
                 f"{ratio:.2f} x, {good[OURS].recall:.4f} and {good[name].recall:.4f}",
-                ratio <= 1 and better,
+                ratio <= 1 and fine,
                 required=good[name].fewest == wanted,
             )
         )

@@ -17,7 +17,8 @@ from benchmarks.tenants import Tenant
 from devmentor_models.settings import conninfo
 
 DATABASE = "langchain"
-DOCUMENTED, ITERATIVE = "documented", "iterative"
+#: Its connections as its documentation has them; planning each time; and with iterative scans, too.
+DOCUMENTED, PLANNED, ITERATIVE = "documented", "planned", "iterative"
 _WORKER = Path(__file__).with_name("langchain_worker.py")
 
 
@@ -49,18 +50,18 @@ class Langchain:
         return seconds
 
     def search(
-        self, asked: Sequence[tuple[UUID, int]], *, iterative: bool = False, hybrid: bool = False
+        self, asked: Sequence[tuple[UUID, int]], *, store: str = DOCUMENTED, hybrid: bool = False
     ) -> tuple[list[float], list[list[int]]]:
         """Search; return the seconds that each took, and the texts that were found.
 
         Args:
             asked: Users and numbers of queries.
-            iterative: With pgvector's iterative scans, which its documentation does not mention.
+            store: How its connections are set.
             hybrid: Also for the query's words.
         """
         answer = self._ask(
             do="search",
-            store=ITERATIVE if iterative else DOCUMENTED,
+            store=store,
             asked=[(str(user), query) for user, query in asked],
             hybrid=hybrid,
         )

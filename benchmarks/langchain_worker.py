@@ -21,6 +21,13 @@ K = 10
 DEPTH = 50
 TABLE = "pieces"
 BATCH = 1000
+#: What the connections of a store set. Its documentation sets nothing; then PostgreSQL plans its statement for
+#: the given values five times only, and from the sixth on without the HNSW index. The scans are in pgvector's own.
+SETTINGS = {
+    "documented": {},
+    "planned": {"plan_cache_mode": "force_custom_plan"},
+    "iterative": {"plan_cache_mode": "force_custom_plan", "hnsw.iterative_scan": "strict_order"},
+}
 
 
 class Nothing:
@@ -52,15 +59,10 @@ class Worker:
         self.count = count
         # From an engine of ours: one from a string works in a thread of its own, which is slower.
         engines = {
-            name: self.postgres.PGEngine.from_engine(create_async_engine(url, **options))
-            for name, options in (
-                ("documented", {}),
-                # Not in its documentation, but in pgvector's: without it a filter leaves too few rows.
-                (
-                    "iterative",
-                    {"connect_args": {"server_settings": {"hnsw.iterative_scan": "strict_order"}}},
-                ),
+            name: self.postgres.PGEngine.from_engine(
+                create_async_engine(url, connect_args={"server_settings": settings})
             )
+            for name, settings in SETTINGS.items()
         }
         column = self.postgres.Column
         await engines["documented"].ainit_vectorstore_table(

@@ -20,7 +20,7 @@ from benchmarks.checks import Check
 from benchmarks.corpus import Corpus
 from benchmarks.langchain import Langchain, connect
 from benchmarks.measure import Series, take_turns
-from benchmarks.searching import K, Quality, Searcher, fewer, quality
+from benchmarks.searching import K, Quality, Searcher, fewer, promised, quality
 from benchmarks.server import serve, service_url
 from benchmarks.tenants import Tenant
 from devmentor_models import Actor, Database
@@ -52,7 +52,7 @@ class Size:
     calls: int
 
 
-FULL = Size(durable=True, texts=100_000, tenants=(100, 1_000, 10_000, 50_000), rounds=9, calls=60)
+FULL = Size(durable=True, texts=100_000, tenants=(100, 1_000, 10_000, 50_000), rounds=5, calls=40)
 QUICK = Size(durable=False, texts=400, tenants=(20, 100), rounds=1, calls=2)
 
 
@@ -170,7 +170,7 @@ def _filtered(searcher: Searcher, measured: Sequence[Tenant], size: Size) -> tup
 
 def _checks(tenant: Tenant, good: Quality, ratio: float) -> list[Check]:
     wanted = min(K, tenant.size)
-    least = 0.99 if tenant.size <= 10_000 else 0.95
+    least = promised(tenant)
     of = f"tenant of {tenant.size:,}"
     return [
         Check(f"{of}: always {wanted} hits", f"{good.fewest}", good.fewest == wanted),

@@ -88,6 +88,11 @@ class Quality:
     recall: float
 
 
+def promised(tenant: Tenant) -> float:
+    """Return the recall that a search of a tenant's texts must reach."""
+    return 0.99 if tenant.size <= 10_000 else 0.95
+
+
 def quality(searcher: Searcher, tenant: Tenant, *, plan: SearchPlan | None = None) -> Quality:
     """Ask every query once and compare with what is exactly right."""
     found = [
