@@ -21,8 +21,8 @@ K = 10
 DEPTH = 50
 TABLE = "pieces"
 BATCH = 1000
-#: What the connections of a store set. Its documentation sets nothing; then PostgreSQL plans its statement for
-#: the given values five times only, and from the sixth on without the HNSW index. The scans are in pgvector's own.
+#: What the connections of a store set. Its documentation sets nothing; then PostgreSQL plans its statement
+#: for the given values five times only, and from the sixth on without the HNSW index.
 SETTINGS = {
     "documented": {},
     "planned": {"plan_cache_mode": "force_custom_plan"},
