@@ -138,11 +138,10 @@ def _row(tenant: Tenant, series: Series, base: Series) -> tuple[str, ...]:
 
 
 def _checks(tenant: Tenant, series: dict[str, Series], good: dict[str, Quality]) -> list[Check]:
-    """Hold our search to theirs; a search of theirs that returns too few hits sets an aim only.
+    """Hold our search to theirs as it is documented; what was tuned beyond that sets an aim.
 
     Our recall is no lower than theirs, or where they compare all vectors, as high as promised.
     """
-    wanted = min(K, tenant.size)
     found = []
     for name in _STORES:
         ratio = series[OURS].latency_ratio(series[name])
@@ -152,7 +151,7 @@ def _checks(tenant: Tenant, series: dict[str, Series], good: dict[str, Quality])
                 f"tenant of {tenant.size:,}: no slower than {name}, recall no lower or as promised",
                 f"{ratio:.2f} x, {good[OURS].recall:.4f} and {good[name].recall:.4f}",
                 ratio <= 1 and fine,
-                required=good[name].fewest == wanted,
+                required=name == THEIRS,
             )
         )
     return found

@@ -4,8 +4,8 @@ Both statements of F8 read what was stored or assigned to few among very many; w
 tenant's every row, wherever it lies. Concurrently: the tables are the largest.
 
 Revision: 0d1c5a6e0105
-Revises: 0d1c5a6e0106
-Created: 2026-11-24 04:34:53.017041+00:00
+Revises: 0d1c5a6e0102
+Created: 2026-11-24 04:42:53.017041+00:00
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0d1c5a6e0105"
-down_revision: str | None = "0d1c5a6e0106"
+down_revision: str | None = "0d1c5a6e0102"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
