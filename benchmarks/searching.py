@@ -57,7 +57,7 @@ class Searcher:
             plan: The plan to take; None: the library decides.
         """
         # PostgreSQL reads each dash as "not", and refuses more than 32 of them.
-        query = self.corpus.queries[number].replace("--", " ")[:_MOST_CHARACTERS] if words else None
+        query = self.corpus.queries[number][:_MOST_CHARACTERS] if words else None
         options: dict[str, Any] = {"limit": K, "related": related, "plan": plan}
         with self._database.begin(Actor.user(tenant.user_id), readonly=True) as tx:
             return tx.memory.search(query, self._vectors[number], **options)

@@ -65,7 +65,7 @@ def upgrade() -> None:
      SET row_security TO 'on'
     AS $function$
     DECLARE
-        me CONSTANT uuid := devmentor.user_id();
+        said CONSTANT text := regexp_replace(p_query, '-([^[:alnum:]"]*-)+', ' ', 'g');
         symbol text;
         spoken memory.text_language;
         all_words tsquery;
@@ -80,33 +80,32 @@ def upgrade() -> None:
         words text;
         considered bigint;
 
-        filtered CONSTANT boolean := p_project IS NOT NULL OR p_since IS NOT NULL OR p_source IS NOT NULL;
-        documents text;
+        me CONSTANT uuid := devmentor.user_id();
+        documents uuid[];
         visible text;
 
     BEGIN
 
-        IF filtered THEN
-            documents := $sql$
-        WITH wanted AS MATERIALIZED (
-            SELECT d.id FROM memory.documents d
-              LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
-             WHERE d.user_id = $1 AND d.deleted_at IS NULL
-               AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
-               AND ($2::uuid IS NULL OR d.project_id = $2)
-               AND ($3::timestamptz IS NULL OR d.created_at >= $3)
-               AND ($4::memory.document_source IS NULL OR d.source = $4))
-    $sql$;
-            visible := '(document_id IN (SELECT id FROM wanted)) IS TRUE';
+        IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
+            visible := 'document_id <> ALL ($2)';
+            documents := ARRAY(
+                SELECT d.id FROM memory.documents d WHERE d.user_id = me AND d.deleted_at IS NOT NULL
+                UNION ALL
+                SELECT d.id FROM projects.projects p
+                  JOIN memory.documents d ON d.user_id = me AND d.project_id = p.id
+                 WHERE p.user_id = me AND (p.status <> 'active' OR p.deleted_at IS NOT NULL));
         ELSE
-            documents := $sql$
-        WITH hidden AS MATERIALIZED (
-            SELECT d.id FROM memory.documents d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL
-            UNION ALL
-            SELECT d.id FROM projects.projects p JOIN memory.documents d ON d.user_id = $1 AND d.project_id = p.id
-             WHERE p.user_id = $1 AND (p.status <> 'active' OR p.deleted_at IS NOT NULL))
-    $sql$;
-            visible := 'document_id NOT IN (SELECT id FROM hidden)';
+            visible := 'document_id = ANY ($2)';
+            EXECUTE $sql$
+                SELECT ARRAY(
+                    SELECT d.id FROM memory.documents d
+                      LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
+                     WHERE d.user_id = $1 AND d.deleted_at IS NULL
+                       AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
+                       AND ($2 IS NULL OR d.project_id = $2)
+                       AND ($3 IS NULL OR d.created_at >= $3)
+                       AND ($4 IS NULL OR d.source = $4))
+            $sql$ INTO documents USING me, p_project, p_since, p_source;
         END IF;
 
         FOR symbol IN
@@ -129,7 +128,7 @@ def upgrade() -> None:
             SELECT language FROM languages
              WHERE language IS NOT NULL AND (p_language IS NULL OR language = p_language)
         LOOP
-            all_words := websearch_to_tsquery(spoken::text::regconfig, p_query);
+            all_words := websearch_to_tsquery(spoken::text::regconfig, said);
             CONTINUE WHEN numnode(all_words) = 0;
             any_words := CASE WHEN all_words::text LIKE '%!%' THEN all_words
                            ELSE replace(all_words::text, ' & ', ' | ')::tsquery END;
@@ -138,7 +137,8 @@ def upgrade() -> None:
             rank := rank || format(' WHEN language = %L THEN ts_rank(fts, %L::tsquery)', spoken, any_words);
         END LOOP;
         FOREACH words IN ARRAY ARRAY[complete, partial] LOOP
-            EXECUTE documents || format($sql$, named AS MATERIALIZED (
+            EXECUTE format($sql$
+                WITH named AS MATERIALIZED (
                     SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
                       FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT 10000
                 ), ranked AS MATERIALIZED (
@@ -161,9 +161,9 @@ def upgrade() -> None:
                 SELECT array_agg(id ORDER BY grade DESC, rank DESC, id),
                        array_agg(rank ORDER BY grade DESC, rank DESC, id),
                        (SELECT count(*) FROM ranked)
-                  FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $5) best$sql$,
+                  FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $3) best$sql$,
                 named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
-            INTO ids, ranks, considered USING me, p_project, p_since, p_source, p_limit;
+            INTO ids, ranks, considered USING me, documents, p_limit;
             truncated := considered > 10000;
             EXIT WHEN considered >= p_limit OR complete = partial;
         END LOOP;
@@ -177,40 +177,38 @@ def upgrade() -> None:
      SET enable_sort TO 'on'
     AS $function$
     DECLARE
-        me CONSTANT uuid := devmentor.user_id();
         dimensions CONSTANT integer := vector_dims(p_vector);
         operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
         indexed CONSTANT double precision := memory.indexed_vectors(p_model);
         own double precision;
         considered bigint;
 
-        filtered CONSTANT boolean := p_project IS NOT NULL OR p_since IS NOT NULL OR p_source IS NOT NULL;
-        documents text;
+        me CONSTANT uuid := devmentor.user_id();
+        documents uuid[];
         visible text;
 
     BEGIN
 
-        IF filtered THEN
-            documents := $sql$
-        WITH wanted AS MATERIALIZED (
-            SELECT d.id FROM memory.documents d
-              LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
-             WHERE d.user_id = $1 AND d.deleted_at IS NULL
-               AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
-               AND ($2::uuid IS NULL OR d.project_id = $2)
-               AND ($3::timestamptz IS NULL OR d.created_at >= $3)
-               AND ($4::memory.document_source IS NULL OR d.source = $4))
-    $sql$;
-            visible := '(document_id IN (SELECT id FROM wanted)) IS TRUE';
+        IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
+            visible := 'document_id <> ALL ($2)';
+            documents := ARRAY(
+                SELECT d.id FROM memory.documents d WHERE d.user_id = me AND d.deleted_at IS NOT NULL
+                UNION ALL
+                SELECT d.id FROM projects.projects p
+                  JOIN memory.documents d ON d.user_id = me AND d.project_id = p.id
+                 WHERE p.user_id = me AND (p.status <> 'active' OR p.deleted_at IS NOT NULL));
         ELSE
-            documents := $sql$
-        WITH hidden AS MATERIALIZED (
-            SELECT d.id FROM memory.documents d WHERE d.user_id = $1 AND d.deleted_at IS NOT NULL
-            UNION ALL
-            SELECT d.id FROM projects.projects p JOIN memory.documents d ON d.user_id = $1 AND d.project_id = p.id
-             WHERE p.user_id = $1 AND (p.status <> 'active' OR p.deleted_at IS NOT NULL))
-    $sql$;
-            visible := 'document_id NOT IN (SELECT id FROM hidden)';
+            visible := 'document_id = ANY ($2)';
+            EXECUTE $sql$
+                SELECT ARRAY(
+                    SELECT d.id FROM memory.documents d
+                      LEFT JOIN projects.projects p ON p.user_id = $1 AND p.id = d.project_id
+                     WHERE d.user_id = $1 AND d.deleted_at IS NULL
+                       AND (d.project_id IS NULL OR p.status = 'active' AND p.deleted_at IS NULL)
+                       AND ($2 IS NULL OR d.project_id = $2)
+                       AND ($3 IS NULL OR d.created_at >= $3)
+                       AND ($4 IS NULL OR d.source = $4))
+            $sql$ INTO documents USING me, p_project, p_since, p_source;
         END IF;
 
         plan := 'exact';
@@ -228,19 +226,19 @@ def upgrade() -> None:
                     set_config('hnsw.ef_search', '300', true),
                     set_config('hnsw.max_scan_tuples', '20000', true);
 
-            EXECUTE documents || format($sql$, best AS MATERIALIZED (
-                SELECT chunk_id, embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) AS distance
-                  FROM memory.embeddings_meta
-                 WHERE user_id = $1 AND model_id = %3$L AND %4$s
-                 ORDER BY embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) LIMIT $7)$sql$,
-                dimensions, operator, p_model, visible) || $sql$
-        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
-               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+            EXECUTE format($sql$
+                WITH best AS MATERIALIZED (
+                    SELECT chunk_id, embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) AS distance
+                      FROM memory.embeddings_meta
+                     WHERE user_id = $1 AND model_id = %3$L AND %4$s
+                     ORDER BY embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) LIMIT $5)
+                $sql$, dimensions, operator, p_model, visible) || $sql$
+        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
+               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
                count(*)
           FROM best
     $sql$
-            INTO ids, distances, considered
-            USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+            INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
             PERFORM set_config('enable_sort', 'on', true);
             truncated := considered < p_limit;
             IF NOT truncated OR p_plan = 'index' OR own > 200000 THEN
@@ -249,19 +247,19 @@ def upgrade() -> None:
         END IF;
         plan := 'exact';
         truncated := false;
-        EXECUTE documents || format($sql$, candidates AS MATERIALIZED (
-            SELECT chunk_id, embedding %s $6 AS distance
-              FROM memory.embeddings_meta
-             WHERE user_id = $1 AND model_id = $5 AND dimensions = %s AND embedding IS NOT NULL AND %s
-            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $7)$sql$,
-            operator, dimensions, visible) || $sql$
-        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
-               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+        EXECUTE format($sql$
+            WITH candidates AS MATERIALIZED (
+                SELECT chunk_id, embedding %s $4 AS distance
+                  FROM memory.embeddings_meta
+                 WHERE user_id = $1 AND model_id = $3 AND dimensions = %s AND embedding IS NOT NULL AND %s
+            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $5)
+            $sql$, operator, dimensions, visible) || $sql$
+        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
+               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
                count(*)
           FROM best
     $sql$
-        INTO ids, distances, considered
-        USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+        INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
     END
     $function$
     """)

@@ -25,6 +25,9 @@ RANKED_AT_MOST: Final = 10_000
 SYMBOLS_AT_MOST: Final = 8
 SHORTEST_SYMBOL: Final = 3
 
+#: Several minus signs exclude nothing: a rule of a table, or an option's. More than 32 make PostgreSQL fail.
+MINUSES: Final = '-([^[:alnum:]"]*-)+'
+
 # What has a sign inside or before (user_id, src/app/main.py, std::vector, __init__, --no-cache), changes its
 # case (getUser, KeyError) or mixes letters and digits (E1234, 0x80070005). ASCII alone, and one shape rather
 # than several: a third of the time, which every stored chunk takes.
@@ -50,7 +53,7 @@ CREATE FUNCTION memory.matching_chunks(
     OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean
 ) LANGUAGE plpgsql {DEFINER} AS $fn$
 DECLARE
-    me CONSTANT uuid := devmentor.user_id();
+    said CONSTANT text := regexp_replace(p_query, '{MINUSES}', ' ', 'g');
     symbol text;
     spoken memory.text_language;
     all_words tsquery;
@@ -87,7 +90,7 @@ BEGIN
         SELECT language FROM languages
          WHERE language IS NOT NULL AND (p_language IS NULL OR language = p_language)
     LOOP
-        all_words := websearch_to_tsquery(spoken::text::regconfig, p_query);
+        all_words := websearch_to_tsquery(spoken::text::regconfig, said);
         CONTINUE WHEN numnode(all_words) = 0;
         any_words := CASE WHEN all_words::text LIKE '%!%' THEN all_words
                        ELSE replace(all_words::text, ' & ', ' | ')::tsquery END;
@@ -96,7 +99,8 @@ BEGIN
         rank := rank || format(' WHEN language = %L THEN ts_rank(fts, %L::tsquery)', spoken, any_words);
     END LOOP;
     FOREACH words IN ARRAY ARRAY[complete, partial] LOOP
-        EXECUTE documents || format($sql$, named AS MATERIALIZED (
+        EXECUTE format($sql$
+            WITH named AS MATERIALIZED (
                 SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
                   FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT {RANKED_AT_MOST}
             ), ranked AS MATERIALIZED (
@@ -119,9 +123,9 @@ BEGIN
             SELECT array_agg(id ORDER BY grade DESC, rank DESC, id),
                    array_agg(rank ORDER BY grade DESC, rank DESC, id),
                    (SELECT count(*) FROM ranked)
-              FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $5) best$sql$,
+              FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $3) best$sql$,
             named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
-        INTO ids, ranks, considered USING me, p_project, p_since, p_source, p_limit;
+        INTO ids, ranks, considered USING me, documents, p_limit;
         truncated := considered > {RANKED_AT_MOST};
         EXIT WHEN considered >= p_limit OR complete = partial;
     END LOOP;

@@ -102,8 +102,8 @@ $fn$
 
 # Ties are broken by key. (Which of several equal ones an index scan returns as its last is up to the index.)
 _RESULT = """
-    SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
-           array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $8 IS NULL OR distance <= $8),
+    SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
+           array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
            count(*)
       FROM best
 """
@@ -117,7 +117,6 @@ CREATE FUNCTION memory.nearest_chunks(
     OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean
 ) LANGUAGE plpgsql SET enable_sort = on AS $fn$
 DECLARE
-    me CONSTANT uuid := devmentor.user_id();
     dimensions CONSTANT integer := vector_dims(p_vector);
     operator CONSTANT text := {_OPERATOR};
     indexed CONSTANT double precision := memory.indexed_vectors(p_model);
@@ -136,14 +135,14 @@ BEGIN
         END IF;
     END IF;
     IF plan = 'index' THEN{_by_index(EF_SEARCH, MAX_SCAN)}
-        EXECUTE documents || format($sql$, best AS MATERIALIZED (
-            SELECT chunk_id, embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) AS distance
-              FROM memory.embeddings_meta
-             WHERE user_id = $1 AND model_id = %3$L AND %4$s
-             ORDER BY embedding::halfvec(%1$s) %2$s $6::halfvec(%1$s) LIMIT $7)$sql$,
-            dimensions, operator, p_model, visible) || $sql${_RESULT}$sql$
-        INTO ids, distances, considered
-        USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+        EXECUTE format($sql$
+            WITH best AS MATERIALIZED (
+                SELECT chunk_id, embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) AS distance
+                  FROM memory.embeddings_meta
+                 WHERE user_id = $1 AND model_id = %3$L AND %4$s
+                 ORDER BY embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) LIMIT $5)
+            $sql$, dimensions, operator, p_model, visible) || $sql${_RESULT}$sql$
+        INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
         PERFORM set_config('enable_sort', 'on', true);
         truncated := considered < p_limit;
         IF NOT truncated OR p_plan = 'index' OR own > {EXACT_AT_MOST} THEN
@@ -152,14 +151,14 @@ BEGIN
     END IF;
     plan := 'exact';
     truncated := false;
-    EXECUTE documents || format($sql$, candidates AS MATERIALIZED (
-        SELECT chunk_id, embedding %s $6 AS distance
-          FROM memory.embeddings_meta
-         WHERE user_id = $1 AND model_id = $5 AND dimensions = %s AND embedding IS NOT NULL AND %s
-        ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $7)$sql$,
-        operator, dimensions, visible) || $sql${_RESULT}$sql$
-    INTO ids, distances, considered
-    USING me, p_project, p_since, p_source, p_model, p_vector, p_limit, p_max_distance;
+    EXECUTE format($sql$
+        WITH candidates AS MATERIALIZED (
+            SELECT chunk_id, embedding %s $4 AS distance
+              FROM memory.embeddings_meta
+             WHERE user_id = $1 AND model_id = $3 AND dimensions = %s AND embedding IS NOT NULL AND %s
+        ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $5)
+        $sql$, operator, dimensions, visible) || $sql${_RESULT}$sql$
+    INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
 END
 $fn$
 """

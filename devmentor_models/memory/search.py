@@ -40,6 +40,7 @@ from devmentor_models.kit.base import table_named
 from devmentor_models.kit.types import Embedding as Halfvec
 from devmentor_models.kit.types import Json, Timestamp
 from devmentor_models.memory.enums import SearchMode
+from devmentor_models.memory.matching import MINUSES
 
 CHUNKS = table_named("memory.chunks")
 DOCUMENTS = table_named("memory.documents")
@@ -258,9 +259,10 @@ def _one_by_one(
 def _headline(top: FromClause) -> ColumnElement[Any]:
     """Return the snippet of a hit whose words match, made in the language of its document."""
     language = cast(cast(CHUNKS.c.language, Text), REGCONFIG)
+    said = func.regexp_replace(_QUERY, literal(MINUSES), literal(" "), literal("g"))
     # Any of the words: a chunk may have only some.
     words = func.replace(
-        cast(func.websearch_to_tsquery(language, _QUERY), Text), literal(" & "), literal(" | ")
+        cast(func.websearch_to_tsquery(language, said), Text), literal(" & "), literal(" | ")
     )
     snippet = func.ts_headline(language, CHUNKS.c.content, cast(words, TSQUERY), literal(HEADLINE))
     return case((top.c.text_place.is_not(None), snippet))

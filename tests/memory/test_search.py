@@ -117,6 +117,16 @@ def test_text_search_understands_a_question(database: Database, tenant: Tenant) 
             assert len(search(nothing)) == 0
 
 
+@pytest.mark.parametrize("rule", ["-" * 40, "- " * 40, "-(" * 40, "|---|" * 20, "--"])
+def test_rows_of_minus_signs_exclude_nothing(database: Database, tenant: Tenant, rule: str) -> None:
+    """A line pasted from a table, or an option, is no error and no double negation."""
+    with database.begin(tenant.actor) as tx:
+        _store(tx, None, NewChunk("pip install --no-cache saves space"))
+        (hit,) = tx.memory.search(f"install {rule}no-cache")
+        assert hit.headline is not None
+        assert "**install**" in hit.headline
+
+
 def test_language_decides_about_stems(database: Database, tenant: Tenant) -> None:
     """German words are found by their German stems, and not by English ones."""
     with database.begin(tenant.actor) as tx:

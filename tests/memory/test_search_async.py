@@ -124,6 +124,18 @@ async def test_text_search_understands_a_question(async_database: AsyncDatabase,
             assert len(await search(nothing)) == 0
 
 
+@pytest.mark.parametrize("rule", ["-" * 40, "- " * 40, "-(" * 40, "|---|" * 20, "--"])
+async def test_rows_of_minus_signs_exclude_nothing(
+    async_database: AsyncDatabase, tenant: Tenant, rule: str
+) -> None:
+    """A line pasted from a table, or an option, is no error and no double negation."""
+    async with async_database.begin(tenant.actor) as tx:
+        await _store(tx, None, NewChunk("pip install --no-cache saves space"))
+        (hit,) = await tx.memory.search(f"install {rule}no-cache")
+        assert hit.headline is not None
+        assert "**install**" in hit.headline
+
+
 async def test_language_decides_about_stems(async_database: AsyncDatabase, tenant: Tenant) -> None:
     """German words are found by their German stems, and not by English ones."""
     async with async_database.begin(tenant.actor) as tx:
