@@ -56,7 +56,6 @@ class Searcher:
             related: Memories related to each hit.
             plan: The plan to take; None: the library decides.
         """
-        # PostgreSQL reads each dash as "not", and refuses more than 32 of them.
         query = self.corpus.queries[number][:_MOST_CHARACTERS] if words else None
         options: dict[str, Any] = {"limit": K, "related": related, "plan": plan}
         with self._database.begin(Actor.user(tenant.user_id), readonly=True) as tx:
