@@ -1,11 +1,14 @@
 """Column types refuse what PostgreSQL or the driver would mangle, and say which field it was."""
 
+from array import array
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any
 
+import numpy as np
 import pytest
+from pgvector import HalfVector
 from sqlalchemy import Column, MetaData, Table
 
 from devmentor_models.errors import InvalidValue
@@ -114,3 +117,48 @@ def test_the_reason_never_quotes_the_value() -> None:
     with pytest.raises(InvalidValue) as caught:
         attached(Varchar(5)).check("secret-token")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([], "0 dimensions"),
+        ([0.1] * 4001, "4001 dimensions"),
+        ([0.0, -0.0], "zero"),
+        ([1e-9, -1e-9], "zero"),
+        ([float("nan"), 1.0], "NaN"),
+        ([1.0, float("-inf")], "NaN"),
+        ([70000.0, 1.0], "half precision"),
+        ("no vector", "numbers"),
+        (b"no vector", "numbers"),
+        (["1", 2], "numbers"),
+        ([[1.0], [2.0]], "numbers"),
+        (1.0, "numbers"),
+        (array("d", [0.0, 0.0]), "zero"),
+        (np.ones((2, 2)), "numbers"),
+    ],
+)
+def test_a_vector_that_cannot_be_packed(value: Any, reason: str) -> None:
+    """What would be refused as numbers is refused as bytes."""
+    with pytest.raises(InvalidValue, match=reason):
+        Embedding().pack(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, -2.5, 0],
+        (0.0, 6e-8, 0.0),
+        [0.0, -0.1, 65504.0],
+        array("f", [1.5, 2.5, -0.0]),
+        array("i", [1, 2, 3]),
+        np.array([1.5, 2.5, 3.5], dtype=np.float32),
+        np.array([1, 2, 3], dtype=np.float16),
+        HalfVector([1.0, 2.0, 3.0]),
+    ],
+    ids=repr,
+)
+def test_a_packed_vector_is_what_pgvector_makes_of_it(value: Any) -> None:
+    """Sequences, arrays and pgvector's own come as its binary form."""
+    numbers = value.to_list() if isinstance(value, HalfVector) else [float(number) for number in value]
+    assert Embedding().pack(value) == HalfVector(numbers).to_binary()
