@@ -224,7 +224,10 @@ def upgrade() -> None:
             comment="Where the document came from",
         ),
         sa.Column(
-            "source_uri", sa.String(length=2000), nullable=True, comment="Address or path of the original"
+            "source_uri",
+            sa.String(length=2000),
+            nullable=True,
+            comment="Address or path of the original; one document of a project has it",
         ),
         sa.Column(
             "content_hash",
@@ -310,6 +313,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["auth.users.id"], name=op.f("fk_documents_user_id"), ondelete="CASCADE"
         ),
+        sa.CheckConstraint("octet_length(source_uri) <= 2000", name=op.f("ck_documents_source_uri")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_documents")),
         sa.UniqueConstraint("user_id", "id", name=op.f("uq_documents_user_id_id")),
         schema="memory",
@@ -358,6 +362,15 @@ def upgrade() -> None:
         unique=True,
         schema="memory",
         postgresql_where=sa.text("deleted_at IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_index(
+        "uq_documents_user_id_project_id_source_uri",
+        "documents",
+        ["user_id", "project_id", "source_uri"],
+        unique=True,
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NULL AND source_uri IS NOT NULL"),
         postgresql_nulls_not_distinct=True,
     )
     op.create_table(
@@ -448,7 +461,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chunks")),
         sa.UniqueConstraint(
-            "user_id", "document_id", "ordinal", name=op.f("uq_chunks_user_id_document_id_ordinal")
+            "user_id",
+            "document_id",
+            "ordinal",
+            name=op.f("uq_chunks_user_id_document_id_ordinal"),
+            deferrable=True,
         ),
         sa.UniqueConstraint("user_id", "document_id", "id", name=op.f("uq_chunks_user_id_document_id_id")),
         schema="memory",
@@ -613,6 +630,13 @@ def downgrade() -> None:
         postgresql_ops={"symbols": "gin_trgm_ops"},
     )
     op.drop_table("chunks", schema="memory")
+    op.drop_index(
+        "uq_documents_user_id_project_id_source_uri",
+        table_name="documents",
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NULL AND source_uri IS NOT NULL"),
+        postgresql_nulls_not_distinct=True,
+    )
     op.drop_index(
         "uq_documents_user_id_project_id_content_hash",
         table_name="documents",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,12 +18,11 @@ from devmentor_models.memory import queries
 from devmentor_models.memory.checks import optional_key
 from devmentor_models.memory.embedding_models_async import AsyncModelLookup
 from devmentor_models.memory.enums import DocumentSource, TextLanguage
-from devmentor_models.memory.ingest import Rows, embedding_row, rows_of, wants_model
+from devmentor_models.memory.ingest import embedding_row
 from devmentor_models.memory.models import Chunk, Document
+from devmentor_models.memory.streams import AsyncDocuments, batches_async
 from devmentor_models.memory.values import NewChunk, NewDocument, StoreResult
-
-#: Documents per INSERT: they carry their whole text.
-DOCUMENTS_PER_INSERT = 50
+from devmentor_models.memory.writer_async import AsyncDocumentWriter
 
 
 class AsyncDocumentRepository(AsyncRepository):
@@ -43,7 +43,10 @@ class AsyncDocumentRepository(AsyncRepository):
     ) -> Document:
         """Store a document with its chunks and their vectors, all or nothing (F5).
 
-        The same content again, for the same project, changes nothing and returns the document that is there.
+        The same content again, for the same project, changes nothing and returns the document that is there,
+        also where it came from another address. Other content from an address that the project has a document
+        of is a new version of that document: it keeps its key, and chunks whose text is the same keep theirs,
+        with the vectors of every model.
 
         Args:
             title: Title or file name, at most 500 characters.
@@ -53,7 +56,7 @@ class AsyncDocumentRepository(AsyncRepository):
             model: Name of the embedding model that made the chunks' vectors; None: the default model. When it
                 is named, chunks without a vector wait for one (see `pending_chunks`).
             project_id: The project it belongs to, if any.
-            source_uri: Address or path of the original.
+            source_uri: Address or path of the original, at most 2,000 bytes.
             metadata: Additional data.
             language: How its words are stemmed.
 
@@ -61,6 +64,7 @@ class AsyncDocumentRepository(AsyncRepository):
             InvalidValue: Some value cannot be stored, such as a vector of a wrong length.
             NotFound: No such embedding model is active.
             ForeignKeyViolation: The user has no such project.
+            TransactionConflict: Others stored, or deleted, the same document at the same time.
         """
         new = NewDocument(
             title=title,
@@ -72,37 +76,36 @@ class AsyncDocumentRepository(AsyncRepository):
             metadata=metadata if metadata is not None else {},
             language=language,
         )
-        (rows,) = await self._prepare([new], model)
-        await self._insert([rows])
-        found = await self.find_by_hash(rows.document["content_hash"], project_id=project_id)
+        result = await AsyncDocumentWriter(self.session).write([new], model=model)
+        parameters = {"tenant_id": self.user_id, "document_id": result.document_ids[0]}
+        # A new version was not written through the session, which may know the old one.
+        refreshing = queries.DOCUMENT_BY_ID.execution_options(populate_existing=True)
+        found = await self._find(refreshing, parameters)
         if found is None:
             raise TransactionConflict("The document was deleted by somebody else while it was stored again.")
         return found
 
-    async def store_many(self, documents: Iterable[NewDocument], *, model: str | None = None) -> StoreResult:
-        """Store many documents in few statements; each as `store` does.
+    async def store_many(self, documents: AsyncDocuments, *, model: str | None = None) -> StoreResult:
+        """Store many documents by COPY; each as `store` does.
+
+        They are worked through in batches, so a generator is never held as a whole. For more than fits a
+        transaction there is `devmentor_models.ingest`.
 
         Args:
-            documents: The documents. All are checked before the first is written, so all are held in memory.
+            documents: The documents, of any iterable.
             model: As for `store`.
 
         Raises:
-            InvalidValue: Some value cannot be stored; nothing is written.
+            InvalidValue: Some value cannot be stored. Roll back, or keep the batches before this one.
             NotFound: No such embedding model is active.
             ForeignKeyViolation: The user has no such project.
+            TransactionConflict: As for `store`.
         """
-        batch = await self._prepare(list(documents), model)
-        created = await self._insert(batch)
-        hashes = [rows.document["content_hash"] for rows in batch]
-        result: Any = await self._execute(
-            queries.DOCUMENT_KEYS_BY_HASH, {"tenant_id": self.user_id, "hashes": hashes}
-        )
-        keys = {(project_id, content_hash): key for project_id, content_hash, key in result}
-        return StoreResult(
-            [keys.get(rows.identity, rows.id) for rows in batch],
-            len(created),
-            sum(len(rows.chunks) for rows in batch if rows.id in created),
-        )
+        writer, result = AsyncDocumentWriter(self.session), StoreResult([])
+        async with aclosing(batches_async(documents)) as stream:
+            async for batch in stream:
+                result += await writer.write(batch, model=model)
+        return result
 
     async def get(self, document_id: UUID, *, with_chunks: bool = False) -> Document:
         """Return a live document, on request with its ``chunks``.
@@ -186,6 +189,7 @@ class AsyncDocumentRepository(AsyncRepository):
         Raises:
             InvalidValue: A value cannot be stored.
             NotFound: The user has no such live document.
+            UniqueViolation: The project has another document of that address.
             VersionConflict: Somebody else changed it in between.
         """
         document = await self.get(document_id)
@@ -211,7 +215,7 @@ class AsyncDocumentRepository(AsyncRepository):
 
         Raises:
             NotFound: The user has no such soft-deleted document.
-            UniqueViolation: The same content was stored again in the meantime.
+            UniqueViolation: The same content, or other content of the same address, was stored meanwhile.
         """
         return await self._change(queries.RESTORE, document_id)
 
@@ -267,29 +271,6 @@ class AsyncDocumentRepository(AsyncRepository):
             embedding_row(chunks[chunk_id], vector, found) for chunk_id, vector in sorted(vectors.items())
         ]
         return len((await self._execute(queries.PUT_EMBEDDINGS, rows)).all())
-
-    async def _prepare(self, documents: Sequence[NewDocument], model: str | None) -> Sequence[Rows]:
-        """Check all documents and return their rows."""
-        found = None
-        if model is not None or wants_model(documents):
-            found = await AsyncModelLookup(self.session).get(model)
-        user_id = self.user_id
-        return [rows_of(new, user_id, found) for new in documents]
-
-    async def _insert(self, batch: Sequence[Rows]) -> set[UUID]:
-        """Insert the documents that are not there yet, and what belongs to them; return their keys."""
-        # In one order everywhere: two batches that share documents wait for each other, not in a circle.
-        ordered = sorted(batch, key=lambda rows: (str(rows.identity[0]), rows.identity[1]))
-        created: set[UUID] = set()
-        for start in range(0, len(ordered), DOCUMENTS_PER_INSERT):
-            some = [rows.document for rows in ordered[start : start + DOCUMENTS_PER_INSERT]]
-            created.update((await self._execute(queries.INSERT_DOCUMENTS, some)).scalars())
-        new = [rows for rows in batch if rows.id in created]
-        if chunks := [chunk for rows in new for chunk in rows.chunks]:
-            await self._execute(queries.INSERT_CHUNKS, chunks)
-        if embeddings := [embedding for rows in new for embedding in rows.embeddings]:
-            await self._execute(queries.INSERT_EMBEDDINGS, embeddings)
-        return created
 
     async def _change(self, statement: Executable, document_id: UUID) -> Document:
         """Run an UPDATE of one document that returns it."""

@@ -28,8 +28,8 @@ from devmentor_models.kit.base import (
     pg_enum,
     tenant_fk,
 )
+from devmentor_models.kit.types import Address, Json, LongText, Sha256, Timestamp, Varchar
 from devmentor_models.kit.types import Embedding as Halfvec
-from devmentor_models.kit.types import Json, LongText, Sha256, Timestamp, Varchar
 from devmentor_models.memory.enums import (
     DocumentSource,
     EmbeddingStatus,
@@ -78,6 +78,17 @@ class Document(SoftDeletable, MutableRecord):
             postgresql_where=LIVE,
             postgresql_nulls_not_distinct=True,
         ),
+        # What is stored again from the same address is another version of the same document.
+        Index(
+            "uq_documents_user_id_project_id_source_uri",
+            "user_id",
+            "project_id",
+            "source_uri",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL AND source_uri IS NOT NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("octet_length(source_uri) <= 2000", name="source_uri"),
         # A search asks in which languages the documents are.
         Index("ix_documents_language", "user_id", "language"),
         Index("ix_documents_deleted", "user_id", postgresql_where=text("deleted_at IS NOT NULL")),
@@ -120,7 +131,9 @@ class Document(SoftDeletable, MutableRecord):
     source: Mapped[DocumentSource] = mapped_column(
         pg_enum(DocumentSource, SCHEMA), comment="Where the document came from"
     )
-    source_uri: Mapped[str | None] = mapped_column(Varchar(2000), comment="Address or path of the original")
+    source_uri: Mapped[str | None] = mapped_column(
+        Address(2000), comment="Address or path of the original; one document of a project has it"
+    )
     content_hash: Mapped[bytes] = mapped_column(
         Sha256(), comment="SHA-256 of the content in UTF-8; the same content is stored once per project"
     )
@@ -157,7 +170,8 @@ class Chunk(Record):
         tenant_fk("document_id", "memory.documents"),
         # What a vector refers to.
         UniqueConstraint("user_id", "document_id", "id"),
-        UniqueConstraint("user_id", "document_id", "ordinal"),
+        # Deferrable: one UPDATE moves chunks past each other when some before them came or went.
+        UniqueConstraint("user_id", "document_id", "ordinal", deferrable=True),
         CheckConstraint("ordinal >= 0", name="ordinal"),
         CheckConstraint("token_count >= 0", name="token_count"),
         CheckConstraint("start_offset >= 0 AND end_offset >= start_offset", name="offsets"),

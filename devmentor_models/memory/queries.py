@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import defer, selectinload
 
-from devmentor_models.kit.base import LIVE, table_named
+from devmentor_models.kit.base import table_named
 from devmentor_models.kit.types import Json, Timestamp
 from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus
 from devmentor_models.memory.models import Chunk, Document, Embedding, SearchEntry
@@ -59,12 +59,8 @@ DOCUMENT_KEYS_BY_HASH = select(Document.project_id, Document.content_hash, Docum
     Document.deleted_at.is_(None),
     Document.content_hash == any_(bindparam("hashes", type_=ARRAY(DOCUMENTS.c.content_hash.type))),
 )
-# Core inserts: thousands of rows a second, without an object in the session for each.
-INSERT_DOCUMENTS: Executable = (
-    pg_insert(DOCUMENTS)
-    .on_conflict_do_nothing(index_elements=["user_id", "project_id", "content_hash"], index_where=LIVE)
-    .returning(DOCUMENTS.c.id)
-)
+# For a few rows; `ingest_queries` has those for many. What is there, by content or address, stays.
+INSERT_DOCUMENTS: Executable = pg_insert(DOCUMENTS).on_conflict_do_nothing().returning(DOCUMENTS.c.id)
 INSERT_CHUNKS: Executable = insert(CHUNKS)
 INSERT_EMBEDDINGS: Executable = insert(EMBEDDINGS)
 

@@ -17,7 +17,7 @@ class NewChunk:
 
     Attributes:
         content: The text, at most 50,000 characters.
-        embedding: Its vector; None leaves the chunk to be embedded later.
+        embedding: Its vector, also as an array of NumPy; None leaves the chunk to be embedded later.
         token_count: Tokens, as the embedding model counts them.
         start_offset: First character in the document, from 0.
         end_offset: Character after the last one in the document.
@@ -41,7 +41,8 @@ class NewDocument:
         chunks: Its pieces, in order. None cuts the content into as few chunks as possible; without chunks
             (an empty list) no search finds the document.
         project_id: The project it belongs to, if any.
-        source_uri: Address or path of the original.
+        source_uri: Address or path of the original, at most 2,000 bytes. What is stored from the same address
+            in the same project is another version of the same document.
         metadata: Additional data.
         language: How its words are stemmed.
     """
@@ -58,17 +59,71 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What storing a batch did.
+    """What storing documents did.
 
     Attributes:
-        document_ids: Keys in the order of the batch: of the new documents, and of those that were there.
+        document_ids: Keys of the documents, in the order in which they came, whether new or there already.
         created: How many documents are new.
-        chunks: How many chunks were written, all of new documents.
+        chunks: How many chunks were written.
+        replaced: How many documents are new versions of what was stored from the same address.
+        kept_chunks: How many chunks of those stayed, with their vectors.
+        removed_chunks: How many chunks of those are gone.
     """
 
     document_ids: Sequence[UUID]
-    created: int
-    chunks: int
+    created: int = 0
+    chunks: int = 0
+    replaced: int = 0
+    kept_chunks: int = 0
+    removed_chunks: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        """How many documents were there already."""
+        return len(self.document_ids) - self.created - self.replaced
+
+    def __add__(self, other: StoreResult) -> StoreResult:
+        """Return what both did."""
+        return StoreResult(
+            [*self.document_ids, *other.document_ids],
+            self.created + other.created,
+            self.chunks + other.chunks,
+            self.replaced + other.replaced,
+            self.kept_chunks + other.kept_chunks,
+            self.removed_chunks + other.removed_chunks,
+        )
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What an ingest did, so far; of any number of documents it keeps only these numbers.
+
+    Attributes:
+        created: Documents that are new.
+        replaced: Documents that are new versions of what was stored from the same address.
+        unchanged: Documents that were there already.
+        refused: Documents that could not be stored.
+        chunks: Chunks that were written.
+        kept_chunks: Chunks of replaced documents that stayed, with their vectors.
+        removed_chunks: Chunks of replaced documents that are gone.
+    """
+
+    created: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    chunks: int = 0
+    kept_chunks: int = 0
+    removed_chunks: int = 0
+
+    def add(self, batch: StoreResult) -> None:
+        """Count a batch."""
+        self.created += batch.created
+        self.replaced += batch.replaced
+        self.unchanged += batch.unchanged
+        self.chunks += batch.chunks
+        self.kept_chunks += batch.kept_chunks
+        self.removed_chunks += batch.removed_chunks
 
 
 @dataclass(frozen=True, slots=True)

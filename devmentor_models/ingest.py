@@ -1,0 +1,85 @@
+# Generated from ingest_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Storing any number of documents, a batch to a transaction (requirement F5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from devmentor_models.database import Database
+from devmentor_models.errors import CommitUnknown, ConstraintViolation, InvalidValue
+from devmentor_models.memory.streams import BATCH_BYTES, Documents, batches
+from devmentor_models.memory.values import IngestResult, NewDocument, StoreResult
+from devmentor_models.security.actor import Actor
+
+Refused = InvalidValue | ConstraintViolation
+
+
+def ingest(
+    database: Database,
+    documents: Documents,
+    *,
+    actor: Actor,
+    model: str | None = None,
+    on_batch: Callable[[StoreResult], None] | None = None,
+    on_error: Callable[[NewDocument, Refused], None] | None = None,
+    batch_bytes: int = BATCH_BYTES,
+) -> IngestResult:
+    """Store documents, each as `tx.documents.store` does; a batch to a transaction, so each all or nothing.
+
+    It may be called again after whatever ended it: what is stored already is recognised by its content and
+    passed over. Memory is bounded by a batch, or by the largest document. After a conflict, or
+    on another connection when one broke, the batch is repeated.
+
+    The planner learns of the new rows when autovacuum analyses their tables, a minute or so later; who owns
+    the tables can do so at once, with ``ANALYZE``.
+
+    Args:
+        database: Where to.
+        documents: The documents, of any iterable; a generator is taken as it goes.
+        actor: Whose documents they become: a user, or a service on their behalf.
+        model: Name of the embedding model that made the chunks' vectors; None: the default model. When it is
+            named, chunks without a vector wait for one.
+        on_batch: Called after each COMMIT with what it stored.
+        on_error: Called with each document that is refused, and why; the others are stored. Without it the
+            first such document ends the ingest; what came before it is stored.
+        batch_bytes: About how much text and vectors are stored at a time, in bytes; 500 documents at most.
+
+    Raises:
+        InvalidValue: A document cannot be stored, and there is no ``on_error``.
+        ConstraintViolation: The same; `ForeignKeyViolation` where the user has no such project.
+        NotFound: No such embedding model is active.
+        DevMentorError: A conflict or a lost connection that repeating did not help against.
+    """
+    total = IngestResult()
+
+    def store(batch: Sequence[NewDocument]) -> None:
+        stored = _store(database, batch, actor, model)
+        total.add(stored)
+        if on_batch is not None:
+            on_batch(stored)
+
+    with closing(batches(documents, batch_bytes)) as stream:
+        for batch in stream:
+            try:
+                store(batch)
+            except (InvalidValue, ConstraintViolation):
+                # One by one: the database does not always say which of them it was.
+                for new in batch:
+                    try:
+                        store([new])
+                    except (InvalidValue, ConstraintViolation) as error:
+                        if on_error is None:
+                            raise
+                        total.refused += 1
+                        on_error(new, error)
+    return total
+
+
+def _store(database: Database, batch: Sequence[NewDocument], actor: Actor, model: str | None) -> StoreResult:
+    """Store a batch in a transaction of its own."""
+    try:
+        return database.run(lambda tx: tx.documents.store_many(batch, model=model), actor=actor)
+    except CommitUnknown:
+        # Storing again what is stored changes nothing.
+        return database.run(lambda tx: tx.documents.store_many(batch, model=model), actor=actor)
