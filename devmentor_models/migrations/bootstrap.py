@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.ownership import foreign_objects
+from devmentor_models.security.declarations import Service
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
 
 TRIES = 20
@@ -70,6 +71,7 @@ def plan(connection: Connection, login: str | None = None) -> list[Step]:
         *_memberships(connection),
         *_migrators(connection, login),
         *_privileges(connection),
+        *_temporary_tables(connection),
         *_extensions(connection),
         *_ownership(connection),
     ]
@@ -248,6 +250,20 @@ def _privileges(connection: Connection) -> Iterator[Step]:
     if not granted:
         statement = f"GRANT CREATE, TEMPORARY ON DATABASE {quoted(database)} TO {OWNER.name}"
         yield Step(f"right of {OWNER.name} to make schemas in {database}", (statement,))
+
+
+def _temporary_tables(connection: Connection) -> Iterator[Step]:
+    """Yield the right to store documents through temporary tables, which PUBLIC has by default."""
+    role = Service.MEMORY.role
+    query = text(
+        "SELECT current_database(), has_database_privilege('public', current_database(), 'TEMPORARY')"
+        " OR EXISTS (SELECT FROM pg_roles WHERE rolname = :role"
+        "            AND has_database_privilege(oid, current_database(), 'TEMPORARY'))"
+    )
+    database, granted = connection.execute(query, {"role": role}).one()
+    if not granted:
+        statement = f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {role}"
+        yield Step(f"right of {role} to make temporary tables in {database}", (statement,))
 
 
 def _extensions(connection: Connection) -> Iterator[Step]:

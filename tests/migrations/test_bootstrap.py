@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from devmentor_models import migrate
 from devmentor_models.embedded import EmbeddedServer
@@ -173,3 +174,16 @@ def test_a_login_must_exist(make: MakeDatabase) -> None:
     with pytest.raises(ConfigurationError, match="no role nobody_here"):
         migrate.bootstrap(url, login="nobody_here")
     assert ask(url, f"SELECT count(*) FROM pg_roles WHERE rolname = '{OWNER.name}'") == [(0,)]
+
+
+def test_the_memory_service_may_make_temporary_tables(make: MakeDatabase) -> None:
+    """Where everybody lost that right, the service that stores documents is given it."""
+    url = make()
+    migrate.bootstrap(url)
+    ask(url, f"REVOKE TEMPORARY ON DATABASE {make_url(url).database} FROM PUBLIC")
+    (step,) = migrate.bootstrap(url)
+    assert "right of devmentor_memory" in step.what
+    assert ask(url, "SELECT has_database_privilege('devmentor_memory', current_database(), 'TEMP')") == [
+        (True,)
+    ]
+    assert migrate.bootstrap(url) == []
