@@ -1,4 +1,4 @@
-"""Store a corpus: cut, embed and write it, a batch of whole documents at a time."""
+"""Store a corpus: cut, embed and write it, as a stream of whole documents."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sqlalchemy import select, text
 
 from devmentor_models.cli.chunks import pieces
 from devmentor_models.cli.corpus import Text
+from devmentor_models.ingest import ingest as store
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.models import Document
-from devmentor_models.memory.values import NewChunk, NewDocument
+from devmentor_models.memory.values import NewChunk, NewDocument, StoreResult
 
 if TYPE_CHECKING:
     from devmentor_models.cli.embedder import Embedder
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from devmentor_models.security.actor import Actor
     from devmentor_models.transaction import Transaction
 
-#: Chunks per transaction: enough to make round trips cheap, few enough for a lively progress bar.
+#: Chunks that are embedded at a time: few enough for a lively progress bar.
 CHUNKS_PER_BATCH = 128
+#: Bytes that are stored at a time: about as much.
+BYTES_PER_BATCH = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def ingest(
     model: str,
     advance: Callable[[int], None],
 ) -> int:
-    """Embed and store documents; each batch is a transaction, so an interruption leaves whole documents.
+    """Embed and store documents; an interruption leaves whole ones, and the next time goes on from there.
 
     Args:
         database: Where to.
@@ -76,17 +79,27 @@ def ingest(
         prepared: What to store.
         embedder: Makes the vectors.
         model: Name of its model.
-        advance: Called with the number of chunks after each batch.
+        advance: Called after each batch with about the number of its chunks.
 
     Returns:
         How many chunks were written.
     """
-    written = 0
-    for batch in _batches(prepared):
-        documents = _embedded(batch, project_id, embedder)
-        with database.begin(actor) as tx:
-            written += tx.documents.store_many(documents, model=model).chunks
-        advance(sum(len(item.chunks) for item in batch))
+    embedded = 0
+
+    def documents() -> Iterator[NewDocument]:
+        nonlocal embedded
+        for batch in _batches(prepared):
+            yield from _embedded(batch, project_id, embedder)
+            embedded += sum(len(item.chunks) for item in batch)
+
+    def stored(_: StoreResult) -> None:
+        nonlocal embedded
+        advance(embedded)
+        embedded = 0
+
+    written = store(
+        database, documents(), actor=actor, model=model, on_batch=stored, batch_bytes=BYTES_PER_BATCH
+    ).chunks
     with database.begin(actor) as tx:
         # Autovacuum would do it in a minute; until then the planner believes that the tables are empty.
         tx.session.execute(text("ANALYZE memory.documents, memory.chunks, memory.embeddings_meta"))
