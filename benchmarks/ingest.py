@@ -4,7 +4,7 @@ The bare COPY is what psycopg does at best: a superuser, past row security, stra
 tables with their indexes, keys and triggers; nothing is checked, nothing recognised, nothing replaced. Both
 get the same texts and lists of numbers, and take turns on one server.
 
-Fails when ours reaches less than `LEAST_RATIO` of its rows a second, or when ten times the chunks take notably
+Fails when ours reaches less than `LEAST_RATIO` of its rows a second, or when ten times the chunks take much
 more memory. ``--quick`` only shows that everything runs.
 """
 

@@ -70,6 +70,42 @@ RETURN (
 )
 """
 
+STORED_VERSIONS = """
+CREATE FUNCTION memory.stored_versions(p_user uuid, p_projects uuid[], p_hashes bytea[], p_uris text[])
+RETURNS TABLE (place bigint, same uuid, old uuid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_sort = off SET enable_incremental_sort = off AS $fn$
+    SELECT i.place,
+        CASE WHEN i.project_id IS NULL
+             THEN (SELECT CASE WHEN f.content_hash = i.content_hash THEN f.id END FROM (
+                SELECT d.id, d.content_hash FROM memory.documents d
+                 WHERE d.user_id = p_user AND d.deleted_at IS NULL
+                   AND d.project_id IS NULL AND d.content_hash >= i.content_hash
+                 ORDER BY d.project_id, d.content_hash LIMIT 1) f)
+             ELSE (SELECT CASE WHEN f.content_hash = i.content_hash THEN f.id END FROM (
+                SELECT d.id, d.content_hash FROM memory.documents d
+                 WHERE d.user_id = p_user AND d.deleted_at IS NULL
+                   AND d.project_id = i.project_id AND d.content_hash >= i.content_hash
+                 ORDER BY d.project_id, d.content_hash LIMIT 1) f)
+        END,
+        CASE WHEN i.project_id IS NULL
+             THEN (SELECT CASE WHEN f.source_uri = i.uri AND f.content_hash <> i.content_hash THEN f.id END
+               FROM (
+                SELECT d.id, d.content_hash, d.source_uri FROM memory.documents d
+                 WHERE d.user_id = p_user AND d.deleted_at IS NULL
+                   AND d.project_id IS NULL AND d.source_uri >= i.uri
+                 ORDER BY d.project_id, d.source_uri LIMIT 1) f)
+             ELSE (SELECT CASE WHEN f.source_uri = i.uri AND f.content_hash <> i.content_hash THEN f.id END
+               FROM (
+                SELECT d.id, d.content_hash, d.source_uri FROM memory.documents d
+                 WHERE d.user_id = p_user AND d.deleted_at IS NULL
+                   AND d.project_id = i.project_id AND d.source_uri >= i.uri
+                 ORDER BY d.project_id, d.source_uri LIMIT 1) f)
+        END
+    FROM unnest(p_projects, p_hashes, p_uris) WITH ORDINALITY AS i (project_id, content_hash, uri, place)
+$fn$
+"""
+
 
 def upgrade() -> None:
     """Create the schema with its types, tables, indexes, triggers and first partitions."""
@@ -373,6 +409,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("deleted_at IS NULL AND source_uri IS NOT NULL"),
         postgresql_nulls_not_distinct=True,
     )
+    op.create_function(STORED_VERSIONS)
+    op.comment_on(
+        "FUNCTION memory.stored_versions(uuid, uuid[], bytea[], text[])",
+        "The documents with certain contents, and those of other content at certain addresses",
+    )
     op.create_table(
         "chunks",
         sa.Column(
@@ -672,6 +713,7 @@ def downgrade() -> None:
     op.drop_index("ix_vector_outbox_user_id", table_name="vector_outbox", schema="memory")
     op.drop_index("ix_vector_outbox_available_at", table_name="vector_outbox", schema="memory")
     op.drop_table("vector_outbox", schema="memory")
+    op.drop_function("memory.stored_versions(uuid, uuid[], bytea[], text[])")
     op.drop_function("memory.symbols(text)")
     for enum in ENUMS:
         op.execute(f"DROP TYPE {enum}")

@@ -6,6 +6,7 @@ from devmentor_models.kit.base import Base
 from devmentor_models.kit.objects import declare
 from devmentor_models.memory.matching import declare_matching
 from devmentor_models.memory.nearest import declare_nearest
+from devmentor_models.memory.stored import declare_stored
 from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
 
@@ -38,6 +39,7 @@ def declare_memory_functions() -> None:
     """Declare the functions, and that only the memory service may call them."""
     declare_matching()
     declare_nearest()
+    declare_stored()
     declare(
         Base.metadata,
         *definer_function(

@@ -66,25 +66,9 @@ STAGED_CHUNKS = _staged(
 _USER = bindparam("tenant_id", type_=Uuid())
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
-#: For each draft: the document with its content, and the one at its address with other content. Two
-#: subqueries for documents of a project and of none: `IS NOT DISTINCT FROM` would not use the index.
-_TWIN = (
-    "SELECT d.id FROM memory.documents d"
-    " WHERE d.user_id = :tenant_id AND d.deleted_at IS NULL AND {condition}"
-)
-_SAME = "d.content_hash = i.content_hash"
-_OLD = "d.source_uri = i.source_uri AND d.content_hash <> i.content_hash"
+#: For each draft: the document with its content, and the one at its address with other content.
 PROBE: Executable = text(
-    "SELECT {} FROM unnest(:projects, :hashes, :uris)"
-    " WITH ORDINALITY AS i (project_id, content_hash, source_uri, place) ORDER BY i.place".format(
-        ", ".join(
-            "CASE WHEN i.project_id IS NULL THEN ({}) ELSE ({}) END".format(
-                _TWIN.format(condition=f"d.project_id IS NULL AND {what}"),
-                _TWIN.format(condition=f"d.project_id = i.project_id AND {what}"),
-            )
-            for what in (_SAME, _OLD)
-        )
-    )
+    "SELECT same, old FROM memory.stored_versions(:tenant_id, :projects, :hashes, :uris) ORDER BY place"
 ).bindparams(
     _USER,
     bindparam("projects", type_=ARRAY(Uuid())),
@@ -126,7 +110,8 @@ STORED_CHUNKS: Executable = text(
     " CAST(c.language AS text), CAST(e.status AS text)"
     " FROM memory.chunks c LEFT JOIN memory.embeddings_meta e"
     "   ON e.user_id = c.user_id AND e.document_id = c.document_id AND e.chunk_id = c.id"
-    "  AND e.model_id = :model_id"
+    # No condition of the index that begins with the model, which may seem as good.
+    "  AND e.model_id IS NOT DISTINCT FROM :model_id"
     " WHERE c.user_id = :tenant_id AND c.document_id = ANY (:ids) ORDER BY c.document_id, c.ordinal"
 ).bindparams(_USER, _IDS, bindparam("model_id", type_=Uuid()))
 
@@ -140,7 +125,8 @@ MOVE_CHUNKS: Executable = text(
     " language = CAST(k.language AS memory.text_language)"
     " FROM unnest(:ids, :ordinals, :tokens, :starts, :ends, :languages)"
     "   AS k (id, ordinal, token_count, start_offset, end_offset, language)"
-    " WHERE c.user_id = :tenant_id AND c.id = k.id"
+    # Both: the rows are few, whatever the planner thinks of the join.
+    " WHERE c.user_id = :tenant_id AND c.id = k.id AND c.id = ANY (:ids)"
 ).bindparams(
     _USER,
     _IDS,
