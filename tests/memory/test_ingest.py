@@ -306,3 +306,20 @@ def test_a_connection_that_breaks_leaves_whole_documents(
     with database.begin(tenant.actor) as tx:
         assert _count(tx, Document, tenant) == 40
         assert _count(tx, Embedding, tenant) == 80
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["of no project", "of a project"])
+def test_what_is_stored_is_found_without_statistics(
+    *, database: Database, tenant: Tenant, inside: bool
+) -> None:
+    """Nobody has analysed a new tenant's documents; each costs a look or two all the same."""
+    project = tenant.project_id if inside else None
+    documents = [_plain(f"{number}", f"text {number}", project_id=project) for number in range(300)]
+    fetched = text(
+        "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'memory.documents'::regclass"
+    )
+    with database.begin(tenant.actor) as tx:
+        tx.documents.store_many(documents)
+        before = (tx.session.execute(fetched)).scalar_one()
+        assert (tx.documents.store_many(documents)).unchanged == 300
+        assert (tx.session.execute(fetched)).scalar_one() - before <= 2 * 300
