@@ -147,3 +147,5 @@ INSERT_EMBEDDINGS: Executable = text(
     " CAST(CASE WHEN embedding IS NULL THEN 'pending' ELSE 'indexed' END AS memory.embedding_status),"
     " embedding FROM pg_temp.devmentor_new_chunks"
 ).bindparams(_USER, bindparam("model_id", type_=Uuid()), bindparam("dimensions", type_=Integer()))
+
+RENEW_STATISTICS: Executable = text("SELECT memory.renew_statistics()")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.objects import declare, function
+from devmentor_models.security.context import DEFINER, definer_function
+from devmentor_models.security.declarations import Service
 
 # Documents of a project and of none apart: `IS NOT DISTINCT FROM` would not use the index.
 _STORED_VERSIONS = """
@@ -48,14 +50,28 @@ SET enable_sort = off SET enable_incremental_sort = off AS $fn$
 $fn$
 """
 
+_RENEW_STATISTICS = f"""
+CREATE FUNCTION memory.renew_statistics() RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
+BEGIN
+    ANALYZE memory.documents, memory.chunks, memory.embeddings_meta;
+END
+$fn$
+"""
+
 
 def declare_stored() -> None:
-    """Declare the function; it runs with the caller's rights, under row security."""
+    """Declare the functions; the first one runs with the caller's rights, under row security."""
     declare(
         Base.metadata,
         function(
             _STORED_VERSIONS,
             arguments="uuid, uuid[], bytea[], text[]",
             comment="The documents with certain contents, and those of other content at certain addresses",
+        ),
+        *definer_function(
+            _RENEW_STATISTICS,
+            to=(Service.MEMORY.role,),
+            why="takes no argument and returns nothing: it has the statistics of the tables renewed",
+            comment="Tells the planner what a large ingest brought; only the owner of the tables could",
         ),
     )

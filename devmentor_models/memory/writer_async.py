@@ -70,6 +70,10 @@ class AsyncDocumentWriter(AsyncRepository):
             pending = later
         return replace(result, document_ids=[keys[draft.id] for draft in drafts])
 
+    async def renew_statistics(self) -> None:
+        """Tell the planner what was stored; it takes a sample of each table, of whatever size."""
+        await self._execute(ingest_queries.RENEW_STATISTICS)
+
     async def _plan(self, pending: Sequence[Draft]) -> Plan:
         """Look at what is stored, lock what is to change, and say what is to be done."""
         rows: Any = await self._execute(

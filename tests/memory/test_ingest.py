@@ -323,3 +323,25 @@ def test_what_is_stored_is_found_without_statistics(
         before = (tx.session.execute(fetched)).scalar_one()
         assert (tx.documents.store_many(documents)).unchanged == 300
         assert (tx.session.execute(fetched)).scalar_one() - before <= 2 * 300
+
+
+def test_a_large_ingest_renews_the_statistics(
+    database: Database, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service may have it done, and the planner knows the tenant's documents afterwards."""
+    monkeypatch.setattr("devmentor_models.ingest.FIRST_ANALYZE", 60)
+    documents = [_plain(None, f"text {number}") for number in range(60)]
+    analyses = text(
+        "SELECT analyze_count FROM pg_stat_user_tables WHERE relid = 'memory.documents'::regclass"
+    )
+    counts = []
+    for _ in range(2):
+        with database.begin(tenant.actor) as tx:
+            counts.append((tx.session.execute(analyses)).scalar_one())
+        ingest(database, documents, actor=tenant.actor)
+        with database.begin(tenant.actor) as tx:
+            tx.session.execute(text("SELECT pg_stat_force_next_flush()"))
+    with database.begin(tenant.actor) as tx:
+        counts.append((tx.session.execute(analyses)).scalar_one())
+    # Once, and not for documents that were there.
+    assert counts == [counts[0], counts[0] + 1, counts[0] + 1]
