@@ -14,6 +14,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     LargeBinary,
+    String,
     Text,
     Uuid,
     bindparam,
@@ -142,10 +143,15 @@ INSERT_CHUNKS: Executable = text(
 #: A chunk without a vector waits for one.
 INSERT_EMBEDDINGS: Executable = text(
     "INSERT INTO memory.embeddings_meta"
-    " (user_id, document_id, chunk_id, model_id, dimensions, content_hash, status, embedding)"
-    " SELECT :tenant_id, document_id, id, :model_id, :dimensions, content_hash,"
+    " (user_id, document_id, chunk_id, model_id, dimensions, qdrant_collection, content_hash, status,"
+    " embedding) SELECT :tenant_id, document_id, id, :model_id, :dimensions, :collection, content_hash,"
     " CAST(CASE WHEN embedding IS NULL THEN 'pending' ELSE 'indexed' END AS memory.embedding_status),"
     " embedding FROM pg_temp.devmentor_new_chunks"
-).bindparams(_USER, bindparam("model_id", type_=Uuid()), bindparam("dimensions", type_=Integer()))
+).bindparams(
+    _USER,
+    bindparam("model_id", type_=Uuid()),
+    bindparam("dimensions", type_=Integer()),
+    bindparam("collection", type_=String()),
+)
 
 RENEW_STATISTICS: Executable = text("SELECT memory.renew_statistics()")

@@ -194,8 +194,12 @@ class DocumentWriter(Repository):
         self._copy(ingest_queries.STAGED_CHUNKS, rows)
         self._execute(ingest_queries.INSERT_CHUNKS, tenant)
         if model is not None:
-            parameters = {**tenant, "model_id": model.id, "dimensions": model.dimensions}
-            self._execute(ingest_queries.INSERT_EMBEDDINGS, parameters)
+            parameters = {
+                "model_id": model.id,
+                "dimensions": model.dimensions,
+                "collection": model.collection,
+            }
+            self._execute(ingest_queries.INSERT_EMBEDDINGS, {**tenant, **parameters})
 
     def _copy(self, staged: ingest_queries.Staged, rows: Iterable[Sequence[Any]]) -> None:
         """Bring rows into a temporary table."""

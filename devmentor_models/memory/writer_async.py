@@ -195,8 +195,12 @@ class AsyncDocumentWriter(AsyncRepository):
         await self._copy(ingest_queries.STAGED_CHUNKS, rows)
         await self._execute(ingest_queries.INSERT_CHUNKS, tenant)
         if model is not None:
-            parameters = {**tenant, "model_id": model.id, "dimensions": model.dimensions}
-            await self._execute(ingest_queries.INSERT_EMBEDDINGS, parameters)
+            parameters = {
+                "model_id": model.id,
+                "dimensions": model.dimensions,
+                "collection": model.collection,
+            }
+            await self._execute(ingest_queries.INSERT_EMBEDDINGS, {**tenant, **parameters})
 
     async def _copy(self, staged: ingest_queries.Staged, rows: Iterable[Sequence[Any]]) -> None:
         """Bring rows into a temporary table."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 
 from devmentor_models import AsyncDatabase
 from devmentor_models.errors import (
@@ -352,3 +352,25 @@ async def test_a_large_ingest_renews_the_statistics(
         counts.append((await tx.session.execute(analyses)).scalar_one())
     # Once, and not for documents that were there.
     assert counts == [counts[0], counts[0] + 1, counts[0] + 1]
+
+
+@pytest.mark.parametrize("pieces", [3, 15], ids=["by INSERT", "by COPY"])
+async def test_vectors_of_a_mirrored_model_are_queued(
+    *, async_database: AsyncDatabase, devmentor_engine: Engine, tenant: Tenant, model: str, pieces: int
+) -> None:
+    """However they are written, and again when their chunks go."""
+    with devmentor_engine.begin() as connection:
+        mirrored = text("UPDATE ai.embedding_models SET qdrant_collection = name WHERE name = :name")
+        connection.execute(mirrored, {"name": model})
+    queued = text(
+        "SELECT operation, count(*) FROM memory.vector_outbox WHERE user_id = :key GROUP BY 1 ORDER BY 1"
+    )
+    for words, expected in (
+        ("first", [("upsert", pieces)]),
+        ("second", [("upsert", 2 * pieces), ("delete", pieces)]),
+    ):
+        document = _version("a", *(f"{words} {number}" for number in range(pieces)))
+        await ingest(async_database, [document], actor=tenant.actor, model=model)
+        with devmentor_engine.connect() as connection:
+            found = connection.execute(queued, {"key": tenant.user_id}).all()
+        assert [tuple(row) for row in found] == expected
