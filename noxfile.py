@@ -166,6 +166,8 @@ def bench_memory(session: nox.Session) -> None:
         session.run(*pip, "-r", str(pinned), external=True)
         (place / "complete").write_bytes(pinned.read_bytes())
     session.run("python", "-m", "benchmarks.memory", "--beside", str(python), *session.posargs)
+
+
 @nox.session(default=False)
 def bench_ingest(session: nox.Session) -> None:
     """Measure storing documents beside a bare binary COPY of the same rows, and its memory."""
