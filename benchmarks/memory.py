@@ -24,6 +24,7 @@ from benchmarks.searching import K, Quality, Searcher, fewer, promised, quality
 from benchmarks.server import serve, service_url
 from benchmarks.tenants import Tenant
 from devmentor_models import Actor, Database
+from devmentor_models.ingest import ingest
 from devmentor_models.memory.enums import SearchPlan
 from devmentor_models.security.declarations import Service
 
@@ -105,7 +106,7 @@ def measure_corpus(
     measured = everybody[: len(size.tenants)]
     model = tenants.register(url, everybody, corpus.DIMENSIONS)
     with Database.from_url(service) as database:
-        stored = ingest(database, found, everybody)
+        stored = store(database, found, everybody)
         tenants.index(url, model, corpus.DIMENSIONS)
         searcher = Searcher(database, found)
         filtered, asked = _filtered(searcher, measured, size)
@@ -125,12 +126,11 @@ def _shown(tables: list[report.Table]) -> list[report.Table]:
     return tables
 
 
-def ingest(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
-    """Store everything, a transaction for each tenant; return rows and seconds."""
+def store(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
+    """Store everything, tenant by tenant; return rows and seconds."""
     began = perf_counter()
     for tenant in everybody:
-        with database.begin(Actor.user(tenant.user_id)) as tx:
-            tx.documents.store_many(tenants.documents(found, tenant))
+        ingest(database, tenants.documents(found, tenant), actor=Actor.user(tenant.user_id))
     return sum(tenant.size for tenant in everybody), perf_counter() - began
 
 
