@@ -10,8 +10,8 @@ from devmentor_models.cli.report import FAILED, complain
 from devmentor_models.cli.target import URL_VARIABLE, note, resolve
 
 if TYPE_CHECKING:
-    from devmentor_models.embedding_catalog import CatalogModel, ModelReport
-    from devmentor_models.model_indexes import BuildOptions
+    from devmentor_models.embeddings.catalog import CatalogModel, ModelReport
+    from devmentor_models.embeddings.indexes import BuildOptions
 
 models = typer.Typer(no_args_is_help=True, help="Embedding models: list and add them, build their indexes.")
 
@@ -26,7 +26,7 @@ Memory = Annotated[
 @models.command("list")
 def list_models(url: Url = None) -> None:
     """Print every model with its vectors and the state of its index; counts all vectors."""
-    from devmentor_models.embedding_catalog import EmbeddingCatalog, IndexState  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.catalog import EmbeddingCatalog, IndexState  # noqa: PLC0415 - slow to import
 
     with EmbeddingCatalog(resolve(url).url) as catalog:
         reports = catalog.report()
@@ -65,7 +65,7 @@ def add(
     url: Url = None,
 ) -> None:
     """Register a model; name, dimensions and metric never change. `reembed --to` makes it the default."""
-    from devmentor_models.embedding_catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
 
     with EmbeddingCatalog(resolve(url).url) as catalog:
         model = catalog.add(name, dimensions, metric)
@@ -86,8 +86,8 @@ def index(
 
     What a killed build left behind is dropped and built again. Writing vectors takes longer with an index.
     """
-    from devmentor_models.embedding_catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
-    from devmentor_models.model_indexes import BuildOptions  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.indexes import BuildOptions  # noqa: PLC0415 - likewise
 
     target = resolve(url)
     with EmbeddingCatalog(target.url) as catalog:
@@ -101,7 +101,7 @@ def build(url: str, model: CatalogModel, options: BuildOptions) -> bool:
     from rich.console import Console  # noqa: PLC0415 - --help should be quick
     from rich.progress import Progress  # noqa: PLC0415 - likewise
 
-    from devmentor_models.model_indexes import build_index  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.indexes import build_index  # noqa: PLC0415 - likewise
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"Indexing {model.name}", total=1.0)
@@ -116,8 +116,8 @@ def build(url: str, model: CatalogModel, options: BuildOptions) -> bool:
 @models.command("drop-index")
 def drop(name: Name, url: Url = None) -> None:
     """Drop the index of a model, while services go on; searches compare every vector of a tenant then."""
-    from devmentor_models.embedding_catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
-    from devmentor_models.model_indexes import drop_index  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.indexes import drop_index  # noqa: PLC0415 - likewise
 
     target = resolve(url)
     with EmbeddingCatalog(target.url) as catalog:
@@ -133,7 +133,7 @@ def drop_vectors(
     url: Url = None,
 ) -> None:
     """Delete every vector of a model that is not the default, and its index; the model stays registered."""
-    from devmentor_models.embedding_catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.catalog import EmbeddingCatalog  # noqa: PLC0415 - slow to import
 
     target = resolve(url)
     with EmbeddingCatalog(target.url) as catalog:
@@ -149,8 +149,8 @@ def drop_vectors(
 
 def delete_vectors(url: str, model: CatalogModel) -> int:
     """Drop a model's index and delete its vectors; return how many there were."""
-    from devmentor_models.model_indexes import drop_index  # noqa: PLC0415 - slow to import
-    from devmentor_models.reembed import drop_vectors as delete  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.indexes import drop_index  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings.reembed import drop_vectors as delete  # noqa: PLC0415 - likewise
 
     drop_index(url, model)
     return delete(url, model)

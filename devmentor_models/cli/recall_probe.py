@@ -12,7 +12,7 @@ from devmentor_models.cli.models import Url
 from devmentor_models.cli.target import note, resolve
 
 if TYPE_CHECKING:
-    from devmentor_models.recall import Probe
+    from devmentor_models.embeddings.recall import Probe
 
 
 def recall_probe(
@@ -32,7 +32,7 @@ def recall_probe(
     from rich.console import Console  # noqa: PLC0415 - --help should be quick
     from rich.progress import Progress  # noqa: PLC0415 - likewise
 
-    from devmentor_models.recall import probe  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.recall import probe  # noqa: PLC0415 - likewise
 
     target = resolve(url)
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -12,7 +12,7 @@ from devmentor_models.cli.report import FAILED, complain
 from devmentor_models.cli.target import note, resolve
 
 if TYPE_CHECKING:
-    from devmentor_models.reembed import Reembedding
+    from devmentor_models.embeddings.reembed import Reembedding
 
 
 def reembed(
@@ -42,8 +42,8 @@ def reembed(
     the way back; only what was stored since is embedded then.
     """
     from devmentor_models import migrate  # noqa: PLC0415 - --help should be quick
-    from devmentor_models.model_indexes import BuildOptions  # noqa: PLC0415 - likewise
-    from devmentor_models.reembed import Reembedding  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.indexes import BuildOptions  # noqa: PLC0415 - likewise
+    from devmentor_models.embeddings.reembed import Reembedding  # noqa: PLC0415 - likewise
 
     if drop_old and not switch:
         raise typer.BadParameter("vectors of the default are not deleted", param_hint="--drop-old")

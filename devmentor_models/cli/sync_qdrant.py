@@ -79,7 +79,7 @@ def sync_qdrant(
 
 
 def _enable(url: str, model: str, collection: str | None) -> None:
-    from devmentor_models import mirror_switch  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings import mirror_switch  # noqa: PLC0415 - slow to import
 
     name = mirror_switch.enable(url, model, collection)
     typer.echo(f"{model} is mirrored to the collection {name}.")
@@ -87,7 +87,7 @@ def _enable(url: str, model: str, collection: str | None) -> None:
 
 
 def _disable(url: str, model: str, client: QdrantClient) -> None:
-    from devmentor_models import mirror_switch  # noqa: PLC0415 - slow to import
+    from devmentor_models.embeddings import mirror_switch  # noqa: PLC0415 - slow to import
     from devmentor_models.memory.mirror_client import MirrorClient  # noqa: PLC0415 - likewise
 
     name = mirror_switch.disable(url, model, MirrorClient(client).drop)

@@ -251,7 +251,7 @@ class Embedding(MutableRecord):
         ),
         # No index on the vectors by default: a search compares all of a tenant's, exactly, and an approximate
         # index makes storing three times slower (measured: 1,500 to 500 chunks per second). A model whose
-        # tenants are large gets one of its own from `devmentor-db models index`; see model_indexes.py.
+        # tenants are large gets one of its own from `devmentor-db models index`; see embeddings/indexes.py.
         {"schema": SCHEMA, "comment": "Vectors of chunks, one for each embedding model"},
     )
     __security__: ClassVar = Security(

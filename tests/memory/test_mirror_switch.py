@@ -11,8 +11,9 @@ import pytest
 from qdrant_client import QdrantClient
 from typer.testing import CliRunner, Result
 
-from devmentor_models import Actor, mirror_switch
+from devmentor_models import Actor
 from devmentor_models.cli.app import app
+from devmentor_models.embeddings import mirror_switch
 from devmentor_models.errors import ConfigurationError, ExtraMissing, InvalidValue, LockTimeout, NotFound
 from tests.support.mirroring import Mirrored, new_documents
 

@@ -11,14 +11,15 @@ import pytest
 from sqlalchemy import NullPool, create_engine
 from typer.testing import CliRunner, Result
 
-from devmentor_models import migrate, model_indexes
+from devmentor_models import migrate
 from devmentor_models.cli.app import app
-from devmentor_models.embedding_catalog import CatalogModel, EmbeddingCatalog, IndexState
+from devmentor_models.embeddings import indexes as model_indexes
+from devmentor_models.embeddings.catalog import CatalogModel, EmbeddingCatalog, IndexState
+from devmentor_models.embeddings.indexes import BuildOptions, Progress, build_index, drop_index
 from devmentor_models.errors import ConfigurationError, InvalidValue, LockTimeout, UniqueViolation
 from devmentor_models.memory.vector_indexes import index_column
 from devmentor_models.migrations.catalog import read
 from devmentor_models.migrations.environment import SCOPE
-from devmentor_models.model_indexes import BuildOptions, Progress, build_index, drop_index
 from devmentor_models.settings import conninfo
 from tests.support.logins import ask, login
 

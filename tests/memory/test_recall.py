@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from devmentor_models.cli.app import app
-from devmentor_models.embedding_catalog import CatalogModel, EmbeddingCatalog
+from devmentor_models.embeddings.catalog import CatalogModel, EmbeddingCatalog
+from devmentor_models.embeddings.indexes import build_index
+from devmentor_models.embeddings.recall import Probe, SizeClass, probe
 from devmentor_models.errors import ConfigurationError, InvalidValue, NotFound
 from devmentor_models.memory.enums import SearchPlan
-from devmentor_models.model_indexes import build_index
-from devmentor_models.recall import Probe, SizeClass, probe
 from devmentor_models.settings import conninfo
 from tests.support.logins import ask, login
 

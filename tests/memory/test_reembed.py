@@ -14,13 +14,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from devmentor_models import Actor, Database, reembed
-from devmentor_models.embedding_catalog import EmbeddingCatalog, IndexState
+from devmentor_models import Actor, Database
+from devmentor_models.embeddings import reembed
+from devmentor_models.embeddings.catalog import EmbeddingCatalog, IndexState
+from devmentor_models.embeddings.indexes import build_index
+from devmentor_models.embeddings.reembed import EmbedderFailed, Reembedding, SwitchRefused, drop_vectors
 from devmentor_models.errors import ConfigurationError, LockTimeout, NotFound
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.values import NewChunk, NewDocument
-from devmentor_models.model_indexes import build_index
-from devmentor_models.reembed import EmbedderFailed, Reembedding, SwitchRefused, drop_vectors
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.embedders import broken, five, three
@@ -33,7 +34,7 @@ CHUNKS = 24
 KILLED = """
 import os, signal, sys
 from devmentor_models import registry
-from devmentor_models.reembed import Reembedding
+from devmentor_models.embeddings.reembed import Reembedding
 from tests.support.embedders import five
 calls = []
 def embedder(texts):

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 import psycopg
 from qdrant_client import QdrantClient
 
-from devmentor_models import Actor, Database, mirror_switch
+from devmentor_models import Actor, Database
+from devmentor_models.embeddings import mirror_switch
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.mirror import VectorMirror

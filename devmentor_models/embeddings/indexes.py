@@ -16,7 +16,7 @@ from alembic.operations.ops import CreateIndexOp
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from devmentor_models.embedding_catalog import CatalogModel, IndexState, ModelIndex, index_of
+from devmentor_models.embeddings.catalog import CatalogModel, IndexState, ModelIndex, index_of
 from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.memory.vector_indexes import SCHEMA, TABLE, index_column, index_condition, index_name

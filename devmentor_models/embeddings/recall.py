@@ -23,7 +23,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devmentor_models.database import Database
-from devmentor_models.embedding_catalog import CatalogModel, IndexState, find_default, get_model, index_of
+from devmentor_models.embeddings.catalog import CatalogModel, IndexState, find_default, get_model, index_of
 from devmentor_models.errors import ConfigurationError, NotFound
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.memory.enums import SearchPlan

@@ -19,7 +19,7 @@ from uuid import UUID
 from psycopg import Rollback
 from psycopg import errors as pg
 
-from devmentor_models.embedding_catalog import CatalogModel, IndexState, find_default, get_model, index_of
+from devmentor_models.embeddings.catalog import CatalogModel, IndexState, find_default, get_model, index_of
 from devmentor_models.errors import DevMentorError, InvalidValue, LockTimeout, NotFound
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.memory.ingest import check_vector
