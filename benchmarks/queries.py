@@ -145,13 +145,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return 1 when something that must be reached is not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.queries", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument(
+        "--plans", action="store_true", help="check plans alone, which no busy machine changes"
+    )
     parser.add_argument("--report", action="store_true", help="write the figures into benchmarks/queries.md")
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="use, and leave, the database there")
     chosen = parser.parse_args(arguments)
     with million(QUICK if chosen.quick else FULL, chosen.keep) as (server, _):
         url = server.url(DATABASE)
         world = read_world(url, service_url(url, (Service.PROJECTS, Service.MEMORY)))
-        tables, asked = measure(world, rounds=1 if chosen.quick else 15)
+        tables, asked = measure(world, rounds=0 if chosen.plans else 1 if chosen.quick else 15)
         about = report.machine(server.version, durable=False)
     report.show(tables, about)
     if chosen.report:
@@ -177,7 +180,12 @@ def read_world(url: str, service: str) -> World:
 
 
 def measure(world: World, *, rounds: int) -> tuple[list[report.Table], list[Check]]:
-    """Measure every query for the largest tenants and for those in the middle; check the plans, too."""
+    """Measure every query for the largest tenants and for those in the middle; check the plans, too.
+
+    Args:
+        world: What the queries are asked about.
+        rounds: Turns that count; 0 checks the plans alone.
+    """
     with Database.from_url(world.url) as database:
         return _measure(database, world, rounds)
 
@@ -189,15 +197,18 @@ def _measure(database: Database, world: World, rounds: int) -> tuple[list[report
         plan = plan_for(database, world, query, owners[0])
         plans.append((query.title, f"{plan.buffers}", plan.text))
         asked.append(_check_plan(query, plan))
+        if not rounds:
+            continue
         for name, tenants in (("of the largest 20", owners[:20]), ("in the middle", _middle(owners))):
             series = _beside(database, world, query, tenants, rounds)
             tables.append(_table(f"{query.title}: tenants {name}", series))
             asked += _check_times(f"{query.title}, tenants {name}", query, series)
-    everybody = _everybody(database)
-    rows = [("active_authors() of the memory service, acting for nobody", f"{everybody * 1e3:.0f}")]
-    tables.append(
-        report.Table("More than five memories in thirty days: everybody's", ("", "median ms"), rows)
-    )
+    if rounds:
+        everybody = _everybody(database)
+        rows = [("active_authors() of the memory service, acting for nobody", f"{everybody * 1e3:.0f}")]
+        tables.append(
+            report.Table("More than five memories in thirty days: everybody's", ("", "median ms"), rows)
+        )
     tables.append(report.Table("Plans for the largest tenant", ("query", "buffers", "plan (rows)"), plans))
     return [*tables, report.check_table(asked)], asked
 
