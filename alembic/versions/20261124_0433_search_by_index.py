@@ -20,31 +20,27 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Create the functions that search, and what they need."""
     op.create_function("""
-    CREATE FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)
+    CREATE FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)
      RETURNS double precision
      LANGUAGE plpgsql
      SET search_path TO 'pg_catalog', 'pg_temp'
     AS $function$
     DECLARE
-        explain CONSTANT text := 'EXPLAIN (FORMAT JSON) SELECT FROM memory.';
-        mine CONSTANT text := format('user_id = %L', devmentor.user_id());
+        explain CONSTANT text := format('EXPLAIN (FORMAT JSON) SELECT FROM memory.%%s WHERE user_id = %L',
+                                        devmentor.user_id());
         plan json;
         vectors double precision;
         documents double precision;
     BEGIN
-        EXECUTE explain || format('embeddings_meta WHERE %s AND model_id = %L AND dimensions = %s',
-                                  mine, p_model, p_dimensions) INTO plan;
+        EXECUTE format(explain || ' AND model_id = %L AND dimensions = %s',
+                       'embeddings_meta', p_model, p_dimensions) INTO plan;
         vectors := plan -> 0 -> 'Plan' ->> 'Plan Rows';
-        IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
-            RETURN vectors;
+        IF p_documents IS NOT NULL THEN
+            EXECUTE format(explain, 'documents') INTO plan;
+            documents := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+            vectors := vectors * least(1, p_documents / greatest(1, documents));
         END IF;
-        EXECUTE explain || 'documents WHERE ' || mine INTO plan;
-        documents := plan -> 0 -> 'Plan' ->> 'Plan Rows';
-        EXECUTE explain || 'documents WHERE ' || mine
-            || coalesce(format(' AND project_id = %L', p_project), '')
-            || coalesce(format(' AND created_at >= %L', p_since), '')
-            || coalesce(format(' AND source = %L', p_source), '') INTO plan;
-        RETURN vectors * least(1, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::double precision / documents);
+        RETURN greatest(1, vectors);
     END
     $function$
     """)
@@ -83,6 +79,7 @@ def upgrade() -> None:
         me CONSTANT uuid := devmentor.user_id();
         documents uuid[];
         visible text;
+        wanted integer;
 
     BEGIN
 
@@ -106,6 +103,7 @@ def upgrade() -> None:
                        AND ($3 IS NULL OR d.created_at >= $3)
                        AND ($4 IS NULL OR d.source = $4))
             $sql$ INTO documents USING me, p_project, p_since, p_source;
+            wanted := cardinality(documents);
         END IF;
 
         FOR symbol IN
@@ -186,6 +184,7 @@ def upgrade() -> None:
         me CONSTANT uuid := devmentor.user_id();
         documents uuid[];
         visible text;
+        wanted integer;
 
     BEGIN
 
@@ -209,12 +208,13 @@ def upgrade() -> None:
                        AND ($3 IS NULL OR d.created_at >= $3)
                        AND ($4 IS NULL OR d.source = $4))
             $sql$ INTO documents USING me, p_project, p_since, p_source;
+            wanted := cardinality(documents);
         END IF;
 
         plan := 'exact';
         truncated := false;
         IF indexed >= 2000 AND p_plan IS DISTINCT FROM 'exact' THEN
-            own := memory.estimated_vectors(p_model, dimensions, p_project, p_since, p_source);
+            own := memory.estimated_vectors(p_model, dimensions, wanted);
             IF p_plan = 'index' OR own * 0.2
                 > 400 + 8 * greatest(300, p_limit * indexed / own) THEN
                 plan := 'index';
@@ -331,12 +331,12 @@ def upgrade() -> None:
     )
     op.revoke(
         ["EXECUTE"],
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         "PUBLIC",
     )
     op.grant(
         ["EXECUTE"],
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         "devmentor_memory",
     )
     op.revoke(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "PUBLIC")
@@ -372,7 +372,7 @@ def upgrade() -> None:
         "devmentor_memory",
     )
     op.comment_on(
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         "How many vectors a search would compare exactly",
     )
     op.comment_on(
@@ -413,7 +413,7 @@ def downgrade() -> None:
     )
     op.comment_on("FUNCTION memory.indexed_vectors(p_model uuid)", None)
     op.comment_on(
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         None,
     )
     op.revoke(
@@ -450,12 +450,12 @@ def downgrade() -> None:
     op.grant(["EXECUTE"], "FUNCTION memory.indexed_vectors(p_model uuid)", "PUBLIC")
     op.revoke(
         ["EXECUTE"],
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         "devmentor_memory",
     )
     op.grant(
         ["EXECUTE"],
-        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)",
+        "FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)",
         "PUBLIC",
     )
     op.drop_policy("definer_select", "memory.chunks")
@@ -467,6 +467,4 @@ def downgrade() -> None:
         "memory.matching_chunks(p_query text, p_language memory.text_language, p_project uuid, p_since timestamp with time zone, p_source memory.document_source, p_limit integer, OUT ids uuid[], OUT ranks double precision[], OUT truncated boolean)"
     )
     op.drop_function("memory.indexed_vectors(p_model uuid)")
-    op.drop_function(
-        "memory.estimated_vectors(p_model uuid, p_dimensions integer, p_project uuid, p_since timestamp with time zone, p_source memory.document_source)"
-    )
+    op.drop_function("memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)")

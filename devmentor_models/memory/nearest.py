@@ -70,32 +70,27 @@ RETURN (
 """
 
 # How many vectors the planner believes the user to have: from statistics, for a tenth of what counting takes.
-# With filters, their share is that of the documents.
+# With filters, as many of them as there are wanted documents among all.
 _ESTIMATE = """
-CREATE FUNCTION memory.estimated_vectors(
-    p_model uuid, p_dimensions integer, p_project uuid, p_since timestamptz, p_source memory.document_source
-) RETURNS double precision LANGUAGE plpgsql
+CREATE FUNCTION memory.estimated_vectors(p_model uuid, p_dimensions integer, p_documents integer)
+RETURNS double precision LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
-    explain CONSTANT text := 'EXPLAIN (FORMAT JSON) SELECT FROM memory.';
-    mine CONSTANT text := format('user_id = %L', devmentor.user_id());
+    explain CONSTANT text := format('EXPLAIN (FORMAT JSON) SELECT FROM memory.%%s WHERE user_id = %L',
+                                    devmentor.user_id());
     plan json;
     vectors double precision;
     documents double precision;
 BEGIN
-    EXECUTE explain || format('embeddings_meta WHERE %s AND model_id = %L AND dimensions = %s',
-                              mine, p_model, p_dimensions) INTO plan;
+    EXECUTE format(explain || ' AND model_id = %L AND dimensions = %s',
+                   'embeddings_meta', p_model, p_dimensions) INTO plan;
     vectors := plan -> 0 -> 'Plan' ->> 'Plan Rows';
-    IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
-        RETURN vectors;
+    IF p_documents IS NOT NULL THEN
+        EXECUTE format(explain, 'documents') INTO plan;
+        documents := plan -> 0 -> 'Plan' ->> 'Plan Rows';
+        vectors := vectors * least(1, p_documents / greatest(1, documents));
     END IF;
-    EXECUTE explain || 'documents WHERE ' || mine INTO plan;
-    documents := plan -> 0 -> 'Plan' ->> 'Plan Rows';
-    EXECUTE explain || 'documents WHERE ' || mine
-        || coalesce(format(' AND project_id = %L', p_project), '')
-        || coalesce(format(' AND created_at >= %L', p_since), '')
-        || coalesce(format(' AND source = %L', p_source), '') INTO plan;
-    RETURN vectors * least(1, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::double precision / documents);
+    RETURN greatest(1, vectors);
 END
 $fn$
 """
@@ -128,7 +123,7 @@ BEGIN
     plan := 'exact';
     truncated := false;
     IF indexed >= {INDEX_AT_LEAST} AND p_plan IS DISTINCT FROM 'exact' THEN
-        own := memory.estimated_vectors(p_model, dimensions, p_project, p_since, p_source);
+        own := memory.estimated_vectors(p_model, dimensions, wanted);
         IF p_plan = 'index' OR own * {EXACT_PER_VECTOR}
             > {INDEX_START} + {INDEX_PER_VECTOR} * greatest({EF_SEARCH}, p_limit * indexed / own) THEN
             plan := 'index';
@@ -228,7 +223,7 @@ def declare_nearest() -> None:
     declare(
         Base.metadata,
         *_callable(_INDEXED, "uuid", "How many vectors a model's index holds; NULL without one"),
-        *_callable(_ESTIMATE, f"uuid, integer, {shared}", "How many vectors a search would compare exactly"),
+        *_callable(_ESTIMATE, "uuid, integer, integer", "How many vectors a search would compare exactly"),
         *_callable(
             _NEAREST,
             f"uuid, text, halfvec, {shared}, double precision, integer, text",

@@ -13,9 +13,10 @@ DECLARE: Final = """
     me CONSTANT uuid := devmentor.user_id();
     documents uuid[];
     visible text;
+    wanted integer;
 """
 #: Its first statement. Without filters: what is hidden, which is little and found by indexes; the plan is
-#: kept. With filters: what is wanted, planned for the filters that there are.
+#: kept. With filters: what is wanted, planned for the filters that there are, and how many.
 CHOOSE: Final = """
     IF p_project IS NULL AND p_since IS NULL AND p_source IS NULL THEN
         visible := 'document_id <> ALL ($2)';
@@ -37,5 +38,6 @@ CHOOSE: Final = """
                    AND ($3 IS NULL OR d.created_at >= $3)
                    AND ($4 IS NULL OR d.source = $4))
         $sql$ INTO documents USING me, p_project, p_since, p_source;
+        wanted := cardinality(documents);
     END IF;
 """

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from devmentor_models import Actor, Database
-from devmentor_models.memory.enums import SearchPlan
+from devmentor_models.memory.enums import DocumentSource, SearchPlan
 from devmentor_models.memory.values import SearchResult
 from devmentor_models.security.actor import context_sql
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 
+NOTE, INDEX, EXACT = DocumentSource.NOTE, SearchPlan.INDEX, SearchPlan.EXACT
 LARGE = UUID("01900000-0000-7000-8000-000000000001")
 SMALL = UUID("01900000-0000-7000-8000-000000000002")
 MODEL = UUID("01900000-0000-7000-8000-000000000003")
@@ -26,7 +29,8 @@ SELECT id, n || '@plan.example', 'plan' || n, '$argon2id$v=19$m=65536,t=3,p=4$c2
   FROM (VALUES (1, '{LARGE}'::uuid), (2, '{SMALL}'::uuid)) AS u (n, id);
 INSERT INTO ai.embedding_models (id, name, dimensions) VALUES ('{MODEL}', 'plan-8', 8);
 INSERT INTO memory.documents (user_id, title, content, source, source_uri, content_hash)
-SELECT u.id, 'Document ' || n, repeat('text ', 300), 'code', 'src/app/module' || n || '.py',
+SELECT u.id, 'Document ' || n, repeat('text ', 300),
+       CASE WHEN n > 2 THEN 'code' ELSE 'upload' END::memory.document_source, 'src/app/module' || n || '.py',
        sha256(n::text::bytea)
   FROM (VALUES ('{LARGE}'::uuid, %(documents)s), ('{SMALL}'::uuid, 20)) AS u (id, documents),
        generate_series(1, u.documents) AS n;
@@ -61,13 +65,12 @@ class Site:
             connection.execute("VACUUM ANALYZE memory.documents, memory.chunks, memory.embeddings_meta")
         return Site(admin, service)
 
-    def search(
-        self, user: UUID, query: str | None = None, *, plan: SearchPlan | None = None, related: int = 0
-    ) -> SearchResult:
+    def search(self, user: UUID, query: str | None = None, **options: Any) -> SearchResult:
         """Search as the memory service does."""
         embedding = None if query else VECTOR
+        options = {"related": 0} | options
         with Database.from_url(self.service, pool_min=0) as database, database.begin(Actor.user(user)) as tx:
-            return tx.memory.search(query, embedding, model="plan-8", plan=plan, related=related)
+            return tx.memory.search(query, embedding, model="plan-8", **options)
 
     def plans(self, user: UUID, call: str) -> str:
         """Return the plans of what a function runs, called with the memory service's rights."""
@@ -94,13 +97,18 @@ def test_vectors_are_searched_by_the_cheaper_plan(
     with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
         site = Site.fill(devmentor_database_url, service, documents=1600, filler="")
         large, small = site.search(LARGE), site.search(SMALL)
-        assert (large.plan, small.plan) == (SearchPlan.INDEX, SearchPlan.EXACT)
+        assert (large.plan, small.plan) == (INDEX, EXACT)
         assert (len(large), len(small), large.truncated, small.truncated) == (10, 10, False, False)
-        exact = site.search(LARGE, plan=SearchPlan.EXACT)
+        exact = site.search(LARGE, plan=EXACT)
         assert _distances(large)[:5] == _distances(exact)[:5]
         # Through the index alone, the few vectors of the small user are found only if the scan gets that far.
-        forced = site.search(SMALL, plan=SearchPlan.INDEX)
+        forced = site.search(SMALL, plan=INDEX)
         assert (len(forced) < 10) == forced.truncated == (forced.reason is not None)
+        # A filter that hides next to nothing, one that hides all, and one that leaves few.
+        lately, nowhere = site.search(LARGE, since=timedelta(days=1)), site.search(LARGE, source=NOTE)
+        assert (len(lately), lately.plan, len(nowhere), nowhere.plan) == (10, INDEX, 0, EXACT)
+        few = site.search(LARGE, source=DocumentSource.UPLOAD)
+        assert (len(few), few.plan, few.truncated) == (10, EXACT, False)
         (hit, *_) = site.search(LARGE, related=3)
         assert len(hit.related) == 3
         vector = f"'{VECTOR}'::halfvec"
