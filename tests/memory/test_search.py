@@ -382,12 +382,13 @@ def test_as_many_rows_as_match_come_back(database: Database, tenant: Tenant, mod
                 source=DocumentSource.CODE if step % 4 == 0 else NOTE,
             )
         near: dict[str, Any] = {"embedding": [1, 0, 0], "model": model}
-        for filters, steps in (
+        filtered: list[tuple[dict[str, Any], Sequence[int]]] = [
             ({}, range(20)),
             ({"project_id": tenant.project_id}, range(0, 20, 5)),
             ({"source": DocumentSource.CODE}, range(0, 20, 4)),
             ({"project_id": tenant.project_id, "source": NOTE}, (5, 10, 15)),
-        ):
+        ]
+        for filters, steps in filtered:
             even = [step for step in steps if step % 2 == 0]
             expected = [
                 (near, len(steps)),
