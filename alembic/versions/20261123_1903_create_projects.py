@@ -843,7 +843,9 @@ def upgrade() -> None:
         schema="projects",
         comment="Pieces of work in projects",
     )
-    op.create_index("ix_tasks_assignee_id", "tasks", ["assignee_id"], unique=False, schema="projects")
+    op.create_index(
+        "ix_tasks_assignee_id_user_id", "tasks", ["assignee_id", "user_id"], unique=False, schema="projects"
+    )
     op.create_index(
         "ix_tasks_due",
         "tasks",
@@ -887,7 +889,7 @@ def downgrade() -> None:
         schema="projects",
         postgresql_where=sa.text("due_date IS NOT NULL AND completed_at IS NULL AND deleted_at IS NULL"),
     )
-    op.drop_index("ix_tasks_assignee_id", table_name="tasks", schema="projects")
+    op.drop_index("ix_tasks_assignee_id_user_id", table_name="tasks", schema="projects")
     op.drop_table("tasks", schema="projects")
     op.drop_index("ix_project_file_versions_storage", table_name="project_file_versions", schema="projects")
     op.drop_table("project_file_versions", schema="projects")

@@ -428,6 +428,7 @@ def upgrade() -> None:
             nullable=False,
             comment="Optimistic lock, counted up by trigger",
         ),
+        sa.CheckConstraint("l2_norm(embedding) > 0", name=op.f("ck_project_embeddings_direction")),
         sa.CheckConstraint(
             "vector_dims(embedding) = dimensions", name=op.f("ck_project_embeddings_dimensions")
         ),

@@ -376,6 +376,14 @@ def upgrade() -> None:
         postgresql_ops={"metadata": "jsonb_path_ops"},
     )
     op.create_index(
+        "ix_documents_recent",
+        "documents",
+        ["user_id", "created_at", "project_id"],
+        unique=False,
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
         "ix_documents_names",
         "documents",
         ["user_id", "fts", "title", "source_uri"],
@@ -692,6 +700,12 @@ def downgrade() -> None:
         schema="memory",
         postgresql_using="gin",
         postgresql_ops={"title": "gin_trgm_ops", "source_uri": "gin_trgm_ops"},
+    )
+    op.drop_index(
+        "ix_documents_recent",
+        table_name="documents",
+        schema="memory",
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.drop_index(
         "ix_documents_metadata",

@@ -16,13 +16,9 @@ down_revision: str | None = "0d1c5a6e0106"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-lint_exceptions = {
-    "constraint-missing-not-valid": "A row per project and model, scanned in less time than a lock may take."
-}
-
 
 def upgrade() -> None:
-    """Create the policies of its commands, and refuse zero vectors of projects."""
+    """Create the policies of its commands."""
     op.create_policy(
         "definer_insert", "ai.embedding_models", command="INSERT", to=["devmentor_owner"], check="true"
     )
@@ -36,12 +32,6 @@ def upgrade() -> None:
         to=["devmentor_owner"],
         using="true",
         check="true",
-    )
-    op.create_check_constraint(
-        op.f("ck_project_embeddings_direction"),
-        "project_embeddings",
-        "l2_norm(embedding) > 0",
-        schema="ai",
     )
     op.create_policy(
         "definer_delete", "memory.embeddings_meta", command="DELETE", to=["devmentor_owner"], using="true"
@@ -68,9 +58,6 @@ def downgrade() -> None:
     op.drop_policy("definer_select", "memory.embeddings_meta")
     op.drop_policy("definer_insert", "memory.embeddings_meta")
     op.drop_policy("definer_delete", "memory.embeddings_meta")
-    op.drop_constraint(
-        op.f("ck_project_embeddings_direction"), "project_embeddings", schema="ai", type_="check"
-    )
     op.drop_policy("definer_update", "ai.embedding_models")
     op.drop_policy("definer_select", "ai.embedding_models")
     op.drop_policy("definer_insert", "ai.embedding_models")

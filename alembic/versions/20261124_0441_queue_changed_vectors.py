@@ -226,7 +226,6 @@ def upgrade() -> None:
     op.grant(
         ["EXECUTE"], "FUNCTION memory.queue_points(p_collection text, p_points uuid[])", "devmentor_memory"
     )
-    op.revoke(["DELETE", "INSERT"], "TABLE memory.vector_outbox", "devmentor_auth")
     op.comment_on(
         "FUNCTION memory.mirrored_points(p_collection text, p_after uuid, p_limit integer)",
         "What the vector mirror is to have in a collection, without vectors, page by page",
@@ -252,7 +251,6 @@ def downgrade() -> None:
     op.comment_on("FUNCTION memory.queue_documents()", None)
     op.comment_on("FUNCTION memory.outbox_states(p_entries uuid[], p_vectors boolean)", None)
     op.comment_on("FUNCTION memory.mirrored_points(p_collection text, p_after uuid, p_limit integer)", None)
-    op.grant(["DELETE", "INSERT"], "TABLE memory.vector_outbox", "devmentor_auth")
     op.revoke(
         ["EXECUTE"], "FUNCTION memory.queue_points(p_collection text, p_points uuid[])", "devmentor_memory"
     )

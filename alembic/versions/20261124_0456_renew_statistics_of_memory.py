@@ -1,7 +1,7 @@
 """Renew statistics of memory.
 
 Revision: 0d1c5a6e0103
-Revises: 0d1c5a6e0105
+Revises: 0d1c5a6e0102
 Created: 2026-11-24 04:56:04.191441+00:00
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e0103"
-down_revision: str | None = "0d1c5a6e0105"
+down_revision: str | None = "0d1c5a6e0102"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Column, Engine, Enum, Integer, event, insert, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import ColumnProperty, Session
 
@@ -158,5 +159,9 @@ def test_computed_columns_cannot_be_written(devmentor_session: Session) -> None:
         devmentor_session.rollback()
 
 
+# SQLAlchemy's constructors of dialects have no types.
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
 def _sql(column: Column[Any]) -> str:
-    return str(column.type.compile())
+    return str(column.type.compile(_DIALECT))

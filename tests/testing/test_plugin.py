@@ -125,12 +125,16 @@ def test_nothing_is_left_after(blow: signal.Signals, pytester: pytest.Pytester, 
         start_new_session=True,
     ) as run:
         end = time.monotonic() + 60
-        while len(list(pytester.path.glob("ready*"))) < 2 and time.monotonic() < end:
-            time.sleep(0.05)
-        (directory,) = leftovers(temporary)
-        postmaster = int((directory / "data" / "postmaster.pid").read_text().split("\n")[0])
-        os.killpg(run.pid, blow)  # as a terminal or a CI system does
-        run.wait(timeout=30)
+        try:
+            while len(list(pytester.path.glob("ready*"))) < 2 and time.monotonic() < end:
+                time.sleep(0.05)
+            (directory,) = leftovers(temporary)
+            postmaster = int((directory / "data" / "postmaster.pid").read_text().split("\n")[0])
+            os.killpg(run.pid, blow)  # as a terminal or a CI system does
+            run.wait(timeout=30)
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)  # or this test would wait for ever
     while (leftovers(temporary) or is_alive(postmaster)) and time.monotonic() < end:
         time.sleep(0.05)
     assert leftovers(temporary) == []
