@@ -1,6 +1,6 @@
 """Let collaborators leave projects, and members leave teams.
 
-Revision: 0d1c5a6e00f7
+Revision: 0d1c5a6e0100
 Revises: 0d1c5a6e00f1
 Created: 2026-11-24 02:34:00.000000+00:00
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0d1c5a6e00f7"
+revision: str = "0d1c5a6e0100"
 down_revision: str | None = "0d1c5a6e00f1"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

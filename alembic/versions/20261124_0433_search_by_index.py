@@ -1,7 +1,7 @@
 """Search by words, symbols and vectors with the plan that fits.
 
 Revision: 0d1c5a6e0106
-Revises: 0d1c5a6e00f7
+Revises: 0d1c5a6e0100
 Created: 2026-11-24 04:33:40.931822+00:00
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0d1c5a6e0106"
-down_revision: str | None = "0d1c5a6e00f7"
+down_revision: str | None = "0d1c5a6e0100"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
