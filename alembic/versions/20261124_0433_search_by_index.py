@@ -175,9 +175,10 @@ def upgrade() -> None:
      SET enable_sort TO 'on'
     AS $function$
     DECLARE
-        dimensions CONSTANT integer := vector_dims(p_vector);
+        length CONSTANT integer := vector_dims(p_vector);
         operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
         indexed CONSTANT double precision := memory.indexed_vectors(p_model);
+        first integer;
         own double precision;
         considered bigint;
 
@@ -213,8 +214,27 @@ def upgrade() -> None:
 
         plan := 'exact';
         truncated := false;
+        IF wanted IS NULL AND cardinality(documents) = 0 AND p_plan IS DISTINCT FROM 'index' THEN
+            IF indexed >= 2000 AND p_plan IS NULL THEN
+                first := 1000 + 1;
+            END IF;
+            WITH candidates AS MATERIALIZED (
+                SELECT chunk_id, CASE p_metric WHEN 'cosine' THEN embedding <=> p_vector
+                           WHEN 'l2' THEN embedding <-> p_vector ELSE embedding <#> p_vector END AS distance
+                  FROM memory.embeddings_meta
+                 WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
+                 LIMIT first
+            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
+            SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance),
+                   array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance),
+                   (SELECT count(*) FROM candidates)
+              INTO ids, distances, considered FROM best;
+            IF first IS NULL OR considered < first THEN
+                RETURN;
+            END IF;
+        END IF;
         IF indexed >= 2000 AND p_plan IS DISTINCT FROM 'exact' THEN
-            own := memory.estimated_vectors(p_model, dimensions, wanted);
+            own := memory.estimated_vectors(p_model, length, wanted);
             IF p_plan = 'index' OR own * 0.2
                 > 400 + 8 * greatest(300, p_limit * indexed / own) THEN
                 plan := 'index';
@@ -232,12 +252,10 @@ def upgrade() -> None:
                       FROM memory.embeddings_meta
                      WHERE user_id = $1 AND model_id = %3$L AND %4$s
                      ORDER BY embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) LIMIT $5)
-                $sql$, dimensions, operator, p_model, visible) || $sql$
-        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-               count(*)
-          FROM best
-    $sql$
+                $sql$, length, operator, p_model, visible) || $sql$
+                SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
+                       array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6), count(*)
+                  FROM best$sql$
             INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
             PERFORM set_config('enable_sort', 'on', true);
             truncated := considered < p_limit;
@@ -253,12 +271,10 @@ def upgrade() -> None:
                   FROM memory.embeddings_meta
                  WHERE user_id = $1 AND model_id = $3 AND dimensions = %s AND embedding IS NOT NULL AND %s
             ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $5)
-            $sql$, operator, dimensions, visible) || $sql$
-        SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-               array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-               count(*)
-          FROM best
-    $sql$
+            $sql$, operator, length, visible) || $sql$
+                SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
+                       array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6), count(*)
+                  FROM best$sql$
         INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
     END
     $function$

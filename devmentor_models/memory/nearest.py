@@ -28,6 +28,8 @@ MAX_SCAN: Final = 20_000
 EXACT_AT_MOST: Final = 200_000
 #: Below, no index is worth its detour.
 INDEX_AT_LEAST: Final = 2_000
+#: So many vectors are compared exactly before a plan is chosen: most tenants have no more.
+TRIED_FIRST: Final = 1_000
 
 #: Up to so many documents of a project, what is related to a hit is found exactly.
 RELATED_EXACT_DOCUMENTS: Final = 500
@@ -57,6 +59,8 @@ def _by_index(candidates: int, at_most: int) -> str:
 
 
 _OPERATOR = "CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END"
+_DISTANCE = """CASE p_metric WHEN 'cosine' THEN embedding <=> p_vector
+                       WHEN 'l2' THEN embedding <-> p_vector ELSE embedding <#> p_vector END"""
 
 # A model's vectors in its index, if it has one that can be used: its name is the model's key.
 _INDEXED = """
@@ -95,16 +99,20 @@ END
 $fn$
 """
 
+
 # Ties are broken by key. (Which of several equal ones an index scan returns as its last is up to the index.)
-_RESULT = """
-    SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-           array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE $6 IS NULL OR distance <= $6),
-           count(*)
-      FROM best
-"""
+_IDS, _DISTANCES = (f"array_agg({name} ORDER BY distance, chunk_id)" for name in ("chunk_id", "distance"))
+_CLOSE = "FILTER (WHERE {0} IS NULL OR distance <= {0})"
+_RESULT = f"""
+            SELECT {_IDS} {_CLOSE.format("$6")},
+                   {_DISTANCES} {_CLOSE.format("$6")}, count(*)
+              FROM best"""
 
 # By the index: the cast, the operator and the constant in the condition are its own; anything else would
 # not match it. Exactly: the distances are materialized, or else the planner sorts whole vectors, on disk.
+# With nothing hidden or filtered, as in most searches, the plan of an exact search is kept: planning takes as
+# long as comparing a hundred vectors. It is tried first: where it can look at all of the tenant's vectors,
+# nothing has to be estimated.
 _NEAREST = f"""
 CREATE FUNCTION memory.nearest_chunks(
     p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamptz,
@@ -112,9 +120,10 @@ CREATE FUNCTION memory.nearest_chunks(
     OUT ids uuid[], OUT distances double precision[], OUT plan text, OUT truncated boolean
 ) LANGUAGE plpgsql SET enable_sort = on AS $fn$
 DECLARE
-    dimensions CONSTANT integer := vector_dims(p_vector);
+    length CONSTANT integer := vector_dims(p_vector);
     operator CONSTANT text := {_OPERATOR};
     indexed CONSTANT double precision := memory.indexed_vectors(p_model);
+    first integer;
     own double precision;
     considered bigint;
 {DECLARE}
@@ -122,8 +131,26 @@ BEGIN
 {CHOOSE}
     plan := 'exact';
     truncated := false;
+    IF wanted IS NULL AND cardinality(documents) = 0 AND p_plan IS DISTINCT FROM 'index' THEN
+        IF indexed >= {INDEX_AT_LEAST} AND p_plan IS NULL THEN
+            first := {TRIED_FIRST} + 1;
+        END IF;
+        WITH candidates AS MATERIALIZED (
+            SELECT chunk_id, {_DISTANCE} AS distance
+              FROM memory.embeddings_meta
+             WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
+             LIMIT first
+        ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
+        SELECT {_IDS} {_CLOSE.format("p_max_distance")},
+               {_DISTANCES} {_CLOSE.format("p_max_distance")},
+               (SELECT count(*) FROM candidates)
+          INTO ids, distances, considered FROM best;
+        IF first IS NULL OR considered < first THEN
+            RETURN;
+        END IF;
+    END IF;
     IF indexed >= {INDEX_AT_LEAST} AND p_plan IS DISTINCT FROM 'exact' THEN
-        own := memory.estimated_vectors(p_model, dimensions, wanted);
+        own := memory.estimated_vectors(p_model, length, wanted);
         IF p_plan = 'index' OR own * {EXACT_PER_VECTOR}
             > {INDEX_START} + {INDEX_PER_VECTOR} * greatest({EF_SEARCH}, p_limit * indexed / own) THEN
             plan := 'index';
@@ -136,7 +163,7 @@ BEGIN
                   FROM memory.embeddings_meta
                  WHERE user_id = $1 AND model_id = %3$L AND %4$s
                  ORDER BY embedding::halfvec(%1$s) %2$s $4::halfvec(%1$s) LIMIT $5)
-            $sql$, dimensions, operator, p_model, visible) || $sql${_RESULT}$sql$
+            $sql$, length, operator, p_model, visible) || $sql${_RESULT}$sql$
         INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
         PERFORM set_config('enable_sort', 'on', true);
         truncated := considered < p_limit;
@@ -152,7 +179,7 @@ BEGIN
               FROM memory.embeddings_meta
              WHERE user_id = $1 AND model_id = $3 AND dimensions = %s AND embedding IS NOT NULL AND %s
         ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT $5)
-        $sql$, operator, dimensions, visible) || $sql${_RESULT}$sql$
+        $sql$, operator, length, visible) || $sql${_RESULT}$sql$
     INTO ids, distances, considered USING me, documents, p_model, p_vector, p_limit, p_max_distance;
 END
 $fn$
