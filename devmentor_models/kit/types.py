@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
 from sqlalchemy.types import TypeDecorator
 
 from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.vectors import PackedVector
 
 T = TypeVar("T")
 
@@ -353,7 +354,7 @@ class Embedding(CheckedType[list[float]]):
             raise self.refuse("is a zero vector (in half precision), which has no direction")
         return numbers
 
-    def pack(self, value: Any) -> bytes:
+    def pack(self, value: Any) -> PackedVector:
         """Return the vector as PostgreSQL receives it in binary form; refuses what `check` refuses.
 
         The checks look at the packed bytes, several times as fast as at the numbers one by one.
@@ -378,7 +379,7 @@ class Embedding(CheckedType[list[float]]):
             raise self.refuse("contains NaN or infinity")
         if not high.strip(b"\x00\x80") and not low.strip(b"\x00"):
             raise self.refuse("is a zero vector (in half precision), which has no direction")
-        return packed
+        return PackedVector(packed)
 
     def _numbers(self, value: Any) -> list[float]:
         if isinstance(value, HalfVector):

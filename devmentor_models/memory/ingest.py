@@ -16,6 +16,8 @@ from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.plain import column_check
 from devmentor_models.kit.types import CheckedType, Embedding
+from devmentor_models.kit.vectors import PackedVector
+from devmentor_models.memory.checks import check_length
 from devmentor_models.memory.enums import EmbeddingStatus
 from devmentor_models.memory.models import MAX_CHUNK_CHARACTERS
 from devmentor_models.memory.queries import CHUNKS, DOCUMENTS, EMBEDDINGS
@@ -206,20 +208,25 @@ def check_vector(
         numbers: list[float] = _VECTOR.check(vector)
     except InvalidValue as error:
         raise InvalidValue(field, error.reason) from None
-    _check_length(len(numbers), model, field)
+    check_length(field, len(numbers), model.name, model.dimensions)
     return numbers
+
+
+def pack_vector(vector: Sequence[float], field: str) -> PackedVector:
+    """Return a vector of any model as PostgreSQL receives it.
+
+    Raises:
+        InvalidValue: It is no vector, or contains what pgvector cannot compare.
+    """
+    try:
+        return _VECTOR.pack(vector)
+    except InvalidValue as error:
+        raise InvalidValue(field, error.reason) from None
 
 
 def wants_model(documents: Sequence[NewDocument]) -> bool:
     """Return whether any chunk brings a vector."""
     return any(chunk.embedding is not None for new in documents for chunk in new.chunks or ())
-
-
-def _check_length(length: int, model: ModelInfo, field: str = "memory.embeddings_meta.embedding") -> None:
-    if length != model.dimensions:
-        raise InvalidValue(
-            field, f"has {length} dimensions; the vectors of {model.name} have {model.dimensions}"
-        )
 
 
 def _piece(chunk: NewChunk, model: ModelInfo | None) -> Piece:
@@ -233,8 +240,7 @@ def _piece(chunk: NewChunk, model: ModelInfo | None) -> Piece:
     packed = None
     if chunk.embedding is not None and model is not None:
         packed = _VECTOR.pack(chunk.embedding)
-        # Two bytes for each number, after four that stand before them.
-        _check_length(len(packed) // 2 - 2, model)
+        check_length(_VECTOR.field, packed.dimensions, model.name, model.dimensions)
     return Piece(content, digest(content), chunk.token_count, chunk.start_offset, chunk.end_offset, packed)
 
 

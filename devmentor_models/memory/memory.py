@@ -14,13 +14,20 @@ from devmentor_models.kit.arguments import member, moment, whole_number
 from devmentor_models.kit.pagination import check_limit
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
-from devmentor_models.memory.checks import check_search, mode_of, optional_key
-from devmentor_models.memory.embedding_models import ModelLookup
+from devmentor_models.memory.checks import (
+    MAX_NAME_CHARACTERS,
+    MAX_QUERY_CHARACTERS,
+    check_model,
+    check_search,
+    mode_of,
+    optional_key,
+    optional_text,
+)
 from devmentor_models.memory.enums import DocumentSource, SearchMode, SearchPlan, TextLanguage
-from devmentor_models.memory.ingest import check_vector
+from devmentor_models.memory.ingest import pack_vector
 from devmentor_models.memory.matching import RANKED_AT_MOST
 from devmentor_models.memory.nearest import MAX_SCAN
-from devmentor_models.memory.search import Shape, search
+from devmentor_models.memory.search import MADE, Shape, search
 from devmentor_models.memory.values import AuthorActivity, Hit, Related, SearchResult
 
 #: How far each leg of a hybrid search looks beyond the limit, so that the two can agree on more.
@@ -90,21 +97,17 @@ class MemoryRepository(Repository):
             NotFound: There is a vector, but no such embedding model is active.
         """
         mode = mode_of(query, embedding)
-        check_search(query, embedding, max_distance, related)
+        check_search(embedding, max_distance, related)
         check_limit(limit)
-        lookup = ModelLookup(self.session)
-        # A search for words does without a model, and then nothing is related.
-        found = lookup.find(model) if embedding is None and model is None else lookup.get(model)
         start = None if since is None else _start(since)
+        vector = None if embedding is None else pack_vector(embedding, "embedding")
         parameters: dict[str, Any] = {
             "tenant_id": self.user_id,
-            "query": query,
+            "query": optional_text("query", query, MAX_QUERY_CHARACTERS),
             "language": language if language is None else member("language", TextLanguage, language),
-            "embedding": check_vector(embedding, found, "embedding")
-            if embedding is not None and found
-            else None,
-            "model_id": found.id if found else None,
-            "metric": found.metric if found else None,
+            "embedding": vector,
+            "length": vector and vector.dimensions,
+            "model": optional_text("model", model, MAX_NAME_CHARACTERS),
             "project_id": optional_key("project_id", project_id),
             "since": start,
             "source": source if source is None else member("source", DocumentSource, source),
@@ -116,11 +119,13 @@ class MemoryRepository(Repository):
             "plan": plan if plan is None else member("plan", SearchPlan, plan),
         }
         log = not self._readonly if log is None else log
-        shape = Shape(mode, found.metric if found else None, related=related > 0, log=log)
         filters: dict[str, Any] = {"limit": limit, "source": source, "max_distance": max_distance}
         filters["since"] = start.isoformat() if start else None
         parameters["filters"] = {name: value for name, value in filters.items() if value is not None}
-        return _result((self._execute(search(shape), parameters)).all())
+        statement = search(Shape(mode, related=related > 0, log=log))
+        rows = (self._execute(statement, parameters)).all()
+        check_model(rows[0], model, vector)
+        return _result(rows)
 
     def active_authors(
         self,
@@ -176,11 +181,10 @@ def _result(rows: Sequence[Any]) -> SearchResult:
 
 
 def _hit(row: Any) -> Hit:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    for name in ("plan", "vector_truncated", "text_truncated"):
-        del values[name]
-    values["related"] = tuple(
-        Related(UUID(document_id), title, UUID(chunk_id), *rest)
-        for document_id, title, chunk_id, *rest in values["related"] or ()
-    )
-    return Hit(**values)
+    *values, related = row[len(MADE) :]
+    memories = tuple(_related(*memory) for memory in related or ())
+    return Hit(*values, memories)  # type: ignore[call-arg] # the columns are named as the fields, in their order
+
+
+def _related(document_id: str, title: str, chunk_id: str, *rest: Any) -> Related:
+    return Related(UUID(document_id), title, UUID(chunk_id), *rest)

@@ -2,7 +2,7 @@
 
 The legs are functions of the database, `nearest` and `matching`, which choose their plans. Conditions on
 documents and projects are part of each leg, and the legs meet in a FULL OUTER JOIN, so that a hit of either
-one is kept.
+one is kept. The embedding model is looked up in it as well; whoever executes it checks what was found.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
     true,
 )
@@ -37,14 +38,15 @@ from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY, aggregate_order_b
 from sqlalchemy.types import Double, Text
 
 from devmentor_models.kit.base import table_named
-from devmentor_models.kit.types import Embedding as Halfvec
 from devmentor_models.kit.types import Json, Timestamp
+from devmentor_models.kit.vectors import Packed
 from devmentor_models.memory.enums import SearchMode
 from devmentor_models.memory.matching import MINUSES
 
 CHUNKS = table_named("memory.chunks")
 DOCUMENTS = table_named("memory.documents")
 EMBEDDINGS = table_named("memory.embeddings_meta")
+MODELS = table_named("ai.embedding_models")
 HISTORY = table_named("memory.search_history")
 PROJECTS = table_named("projects.projects")
 USERS = table_named("auth.users")
@@ -52,14 +54,15 @@ USERS = table_named("auth.users")
 #: Constant of reciprocal rank fusion: how much a first place is worth over a second.
 RRF: Final = 60
 OPERATORS: Final = {"cosine": "<=>", "l2": "<->", "inner_product": "<#>"}
+#: The columns before those of a hit: the model, and how the search was made.
+MADE: Final = ("model_id", "model_name", "dimensions", "plan", "vector_truncated", "text_truncated")
 #: A snippet of the text around the words that match, each in **double asterisks**.
 HEADLINE: Final = "StartSel=**, StopSel=**, MaxWords=40, MinWords=20"
 
 _USER = bindparam("tenant_id", type_=Uuid())
-_MODEL = bindparam("model_id", type_=Uuid())
-_METRIC = bindparam("metric", type_=Text())
+_MODEL = bindparam("model", type_=Text())
 _QUERY = bindparam("query", type_=Text())
-_VECTOR = bindparam("embedding", type_=Halfvec())
+_VECTOR = bindparam("embedding", type_=Packed())
 _PROJECT = bindparam("project_id", type_=Uuid())
 _FILTERS = (
     _PROJECT,
@@ -77,13 +80,11 @@ class Shape:
 
     Attributes:
         mode: Which legs there are.
-        metric: How vectors are compared; None without an embedding model, and then nothing is related.
         related: Look for ``:related`` memories near each hit.
         log: Record the search in the history.
     """
 
     mode: SearchMode
-    metric: str | None
     related: bool
     log: bool
 
@@ -92,47 +93,81 @@ class Shape:
 def search(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Return the statement for searches of one shape.
 
-    It returns a row per hit, best first, each beginning with how the search was made; one row without a
-    ``chunk_id`` if there are no hits.
+    It returns a row per hit, best first, each beginning with `MADE`: how the search was made; one row without
+    a ``chunk_id`` if there are no hits.
     """
-    legs = [leg() for leg in _LEGS[shape.mode]]
+    model = _model(shape)
+    legs = [leg(model) for leg in _LEGS[shape.mode]]
     top = _fused(shape, *legs).cte("top")
-    hits = _with_context(shape, top).subquery("hits")
-    truncated = [leg.c.truncated for leg in legs]
+    hits = _with_context(shape, model, top).subquery("hits")
     plan: ColumnElement[Any] = legs[0].c.plan if shape.mode is not SearchMode.TEXT else null()
-    made: FromClause = legs[0] if len(legs) == 1 else legs[0].join(legs[1], true())
-    cut = {SearchMode.VECTOR: (truncated[0], null()), SearchMode.TEXT: (null(), truncated[0])}
-    near_cut, text_cut = cut.get(shape.mode) or truncated
+    made: FromClause = model
+    for leg in legs:
+        made = made.join(leg, true())
+    cut: list[ColumnElement[Any]] = [leg.c.truncated for leg in legs]
+    near_cut, text_cut = {SearchMode.VECTOR: (*cut, null()), SearchMode.TEXT: (null(), *cut)}.get(
+        shape.mode, cut
+    )
+    columns = (model.c.id, model.c.name, model.c.dimensions, plan, near_cut, text_cut)
     statement = (
-        select(
-            plan.label("plan"), near_cut.label("vector_truncated"), text_cut.label("text_truncated"), *hits.c
-        )
+        select(*(value.label(name) for value, name in zip(columns, MADE, strict=True)), *hits.c)
         .select_from(made.outerjoin(hits, true()))
         .order_by(hits.c.score.desc(), hits.c.chunk_id)
     )
-    return statement.add_cte(_log(top).cte("log")) if shape.log else statement
+    return statement.add_cte(_log(shape, model, top).cte("log")) if shape.log else statement
 
 
-def _nearest() -> CTE:
-    """Return one row: the nearest chunks with their distances, as arrays."""
-    leg = func.memory.nearest_chunks(
-        _MODEL,
-        _METRIC,
-        _VECTOR,
-        *_FILTERS,
-        bindparam("max_distance", type_=Double()),
-        _DEPTH,
-        bindparam("plan", type_=Text()),
-    ).table_valued(
-        column("ids", ARRAY(Uuid())),
-        column("distances", ARRAY(Double())),
-        column("plan", Text()),
-        column("truncated", Boolean()),
+def _model(shape: Shape) -> CTE:
+    """Return one row: the active model called ``:model``, NULL stands for the default one; empty without one.
+
+    Its ``usable`` is its key, unless the vector has another length than the model's.
+    """
+    chosen = and_(MODELS.c.active, or_(MODELS.c.name == _MODEL, _MODEL.is_(None) & MODELS.c.is_default))
+    fits = (
+        true()
+        if shape.mode is SearchMode.TEXT
+        else MODELS.c.dimensions == bindparam("length", type_=Integer())
     )
-    return select(leg).cte("near").prefix_with("MATERIALIZED")
+    one = select(literal(1).label("one")).subquery("one")
+    return (
+        select(
+            MODELS.c.id,
+            MODELS.c.name,
+            MODELS.c.dimensions,
+            cast(MODELS.c.metric, Text).label("metric"),
+            case((fits, MODELS.c.id)).label("usable"),
+        )
+        .select_from(one.outerjoin(MODELS, chosen))
+        .limit(1)  # what the planner cannot know
+        .cte("model")
+        .prefix_with("MATERIALIZED")
+    )
 
 
-def _matching() -> CTE:
+def _nearest(model: CTE) -> CTE:
+    """Return one row: the nearest chunks with their distances, as arrays."""
+    leg = (
+        func.memory.nearest_chunks(
+            model.c.usable,
+            model.c.metric,
+            _VECTOR,
+            *_FILTERS,
+            bindparam("max_distance", type_=Double()),
+            _DEPTH,
+            bindparam("plan", type_=Text()),
+        )
+        .table_valued(
+            column("ids", ARRAY(Uuid())),
+            column("distances", ARRAY(Double())),
+            column("plan", Text()),
+            column("truncated", Boolean()),
+        )
+        .lateral()
+    )
+    return select(leg).select_from(model.join(leg, true())).cte("near").prefix_with("MATERIALIZED")
+
+
+def _matching(_: CTE) -> CTE:
     """Return one row: the chunks that match best with their ranks, as arrays."""
     leg = func.memory.matching_chunks(
         _QUERY, bindparam("language", type_=DOCUMENTS.c.language.type), *_FILTERS, _DEPTH
@@ -190,7 +225,7 @@ def _fused(shape: Shape, *legs: CTE) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
+def _with_context(shape: Shape, model: CTE, top: FromClause) -> Select[*tuple[Any, ...]]:
     """Return the hits with document, project, author, snippet and related memories."""
     away: ColumnElement[Any] = top.c.distance
     tables: FromClause = _CHUNK_AND_DOCUMENT.join(USERS, USERS.c.id == DOCUMENTS.c.user_id).outerjoin(
@@ -204,11 +239,10 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
                 EMBEDDINGS.c.user_id == _USER,
                 EMBEDDINGS.c.document_id == CHUNKS.c.document_id,
                 EMBEDDINGS.c.chunk_id == CHUNKS.c.id,
-                EMBEDDINGS.c.model_id == _MODEL,
+                EMBEDDINGS.c.model_id == _of(model.c.usable),
             ),
         )
-        operator = OPERATORS[shape.metric or "cosine"]
-        away = func.coalesce(away, EMBEDDINGS.c.embedding.op(operator, return_type=Double())(_VECTOR))
+        away = func.coalesce(away, _distance(_of(model.c.metric)))
     # Named as the fields of a hit.
     columns: dict[str, ColumnElement[Any]] = {
         "document_id": DOCUMENTS.c.id,
@@ -232,8 +266,8 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
     hit = _one_by_one(top.c.id, *(made.label(name) for name, made in columns.items()), tables=tables)
     found: FromClause = top.join(hit, true())
     related: ColumnElement[Any] = null()
-    if shape.related and shape.metric is not None:
-        around = _related(top)
+    if shape.related:
+        around = _related(model, top)
         found = found.outerjoin(around, around.c.hit == top.c.id)
         related = around.c.memories
     return select(*hit.c, related.label("related")).select_from(found)
@@ -242,6 +276,20 @@ def _with_context(shape: Shape, top: FromClause) -> Select[*tuple[Any, ...]]:
 _CHUNK_AND_DOCUMENT: Final = CHUNKS.join(
     DOCUMENTS, and_(DOCUMENTS.c.user_id == _USER, DOCUMENTS.c.id == CHUNKS.c.document_id)
 )
+
+
+def _of(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a value of the model's one row, wherever it is needed."""
+    return select(value).scalar_subquery()
+
+
+def _distance(metric: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return how far an embedding is from the searched vector, by a metric."""
+    away: dict[str, ColumnElement[float]] = {
+        name: EMBEDDINGS.c.embedding.op(operator, return_type=Double())(_VECTOR)
+        for name, operator in OPERATORS.items()
+    }
+    return case(away, value=metric)
 
 
 def _one_by_one(
@@ -268,11 +316,11 @@ def _headline(top: FromClause) -> ColumnElement[Any]:
     return case((top.c.text_place.is_not(None), snippet))
 
 
-def _related(top: FromClause) -> FromClause:
+def _related(model: CTE, top: FromClause) -> FromClause:
     """Return the memories nearest to each hit as one JSON array."""
     hits = select(func.array_agg(top.c.id)).scalar_subquery()
     closest = func.memory.related_chunks(
-        _MODEL, _METRIC, hits, bindparam("related", type_=Integer())
+        _of(model.c.usable), _of(model.c.metric), hits, bindparam("related", type_=Integer())
     ).table_valued(
         column("hit", Uuid()), column("chunk_id", Uuid()), column("distance", Double()), name="closest"
     )
@@ -295,16 +343,20 @@ def _related(top: FromClause) -> FromClause:
     )
 
 
-def _log(top: FromClause) -> Any:
-    """Return the INSERT into the history, a part of the same statement."""
+def _log(shape: Shape, model: CTE, top: FromClause) -> Any:
+    """Return the INSERT into the history, a part of the same statement; not for a model that there is not."""
     count = select(func.count()).select_from(top).scalar_subquery()
     columns: dict[str, ColumnElement[Any]] = {
         "user_id": _USER,
         "project_id": _PROJECT,
-        "model_id": _MODEL,
+        "model_id": model.c.usable,
         "query": _QUERY,
         "mode": bindparam("mode", type_=HISTORY.c.mode.type),
         "filters": bindparam("filters", type_=Json()),
         "hit_count": count,
     }
-    return insert(HISTORY).from_select([*columns], select(*columns.values()), include_defaults=False)
+    found: ColumnElement[bool] = model.c.usable.is_not(None)
+    if shape.mode is SearchMode.TEXT:
+        found = or_(found, _MODEL.is_(None))
+    row = select(*columns.values()).where(found)
+    return insert(HISTORY).from_select([*columns], row, include_defaults=False)

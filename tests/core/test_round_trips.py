@@ -12,6 +12,8 @@ from psycopg.pq import Trace
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import User
+from devmentor_models.memory.enums import DocumentSource
+from devmentor_models.memory.values import NewChunk
 from tests.support.users import NewUser
 
 #: What a client waits for an answer to: a simple query, and the end of an extended one.
@@ -109,6 +111,22 @@ def test_a_token_costs_one_round_trip_more(single: Database, user: User, tmp_pat
             assert tx.sessions.find_active(token) is not None
 
     assert len(sent_by(single, look, tmp_path / "trace")) == 4
+
+
+def test_a_search_takes_three_round_trips(single: Database, user: User, tmp_path: Path) -> None:
+    """Model, both legs, hits with all that belongs to them, and the history are one statement (F5)."""
+    with single.begin(Actor.user(user.id)) as tx:
+        tx.documents.store(
+            title="t", content="load_page", source=DocumentSource.CODE, chunks=[NewChunk("load_page")]
+        )
+
+    def search() -> None:
+        with single.begin(Actor.user(user.id)) as tx:
+            assert len(tx.memory.search("load_page", related=3)) == 1
+
+    begin, query, commit = sent_by(single, search, tmp_path / "trace")
+    assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
+    assert (len(begin), commit) == (1, ['Query\t "COMMIT"'])
 
 
 def test_an_empty_transaction_takes_two_round_trips(single: Database, user: User, tmp_path: Path) -> None:

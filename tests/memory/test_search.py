@@ -261,6 +261,9 @@ def test_exact_scan_finds_what_brute_force_finds(
         ("embedding", {"embedding": [math.nan, 0, 0]}),
         ("embedding", {"embedding": []}),
         ("embedding", {"embedding": "xyz"}),
+        ("model", {"query": "x", "model": "nul \x00"}),
+        ("model", {"embedding": [1, 0, 0], "model": "x" * 101}),
+        ("model", {"embedding": [1, 0, 0], "model": 5}),
         ("max_distance", {"query": "x", "max_distance": 0.5}),
         ("max_distance", {"embedding": [1, 0, 0], "max_distance": math.nan}),
         ("max_distance", {"embedding": [1, 0, 0], "max_distance": "1"}),
@@ -275,10 +278,10 @@ def test_exact_scan_finds_what_brute_force_finds(
 def test_a_bad_argument_is_refused_by_name(
     database: Database, tenant: Tenant, model: str, field: str, arguments: dict[str, Any]
 ) -> None:
-    """Before the search is sent, so the transaction goes on."""
+    """And the transaction goes on."""
     with database.begin(tenant.actor) as tx:
         with pytest.raises(InvalidValue) as caught:
-            tx.memory.search(model=model, **arguments)
+            tx.memory.search(**{"model": model} | arguments)
         assert caught.value.field == field
         assert len(tx.memory.search("x")) == 0
 
@@ -290,6 +293,7 @@ def test_a_model_must_be_known(database: Database, tenant: Tenant) -> None:
         for arguments in searches:
             with pytest.raises(NotFound, match="embedding model"):
                 tx.memory.search(**arguments, model="no such model")
+        assert (tx.search_history.list()).items == []
 
 
 def test_searches_are_logged(database: Database, tenant: Tenant, model: str) -> None:
@@ -300,6 +304,8 @@ def test_searches_are_logged(database: Database, tenant: Tenant, model: str) -> 
         tx.memory.search("word", [1, 0, 0], model=model, max_distance=1.5, limit=3)
         tx.memory.search(embedding=[1, 0, 0], model=model)
         tx.memory.search("unseen", log=False)
+        with pytest.raises(InvalidValue, match=r"has 2 dimensions; the vectors of .* have 3"):
+            tx.memory.search("refused", [1, 0], model=model)
     with database.begin(tenant.actor, readonly=True) as tx:
         assert len(tx.memory.search("word")) == 1
     with database.begin(tenant.actor) as tx:

@@ -272,6 +272,9 @@ async def test_exact_scan_finds_what_brute_force_finds(
         ("embedding", {"embedding": [math.nan, 0, 0]}),
         ("embedding", {"embedding": []}),
         ("embedding", {"embedding": "xyz"}),
+        ("model", {"query": "x", "model": "nul \x00"}),
+        ("model", {"embedding": [1, 0, 0], "model": "x" * 101}),
+        ("model", {"embedding": [1, 0, 0], "model": 5}),
         ("max_distance", {"query": "x", "max_distance": 0.5}),
         ("max_distance", {"embedding": [1, 0, 0], "max_distance": math.nan}),
         ("max_distance", {"embedding": [1, 0, 0], "max_distance": "1"}),
@@ -286,10 +289,10 @@ async def test_exact_scan_finds_what_brute_force_finds(
 async def test_a_bad_argument_is_refused_by_name(
     async_database: AsyncDatabase, tenant: Tenant, model: str, field: str, arguments: dict[str, Any]
 ) -> None:
-    """Before the search is sent, so the transaction goes on."""
+    """And the transaction goes on."""
     async with async_database.begin(tenant.actor) as tx:
         with pytest.raises(InvalidValue) as caught:
-            await tx.memory.search(model=model, **arguments)
+            await tx.memory.search(**{"model": model} | arguments)
         assert caught.value.field == field
         assert len(await tx.memory.search("x")) == 0
 
@@ -301,6 +304,7 @@ async def test_a_model_must_be_known(async_database: AsyncDatabase, tenant: Tena
         for arguments in searches:
             with pytest.raises(NotFound, match="embedding model"):
                 await tx.memory.search(**arguments, model="no such model")
+        assert (await tx.search_history.list()).items == []
 
 
 async def test_searches_are_logged(async_database: AsyncDatabase, tenant: Tenant, model: str) -> None:
@@ -311,6 +315,8 @@ async def test_searches_are_logged(async_database: AsyncDatabase, tenant: Tenant
         await tx.memory.search("word", [1, 0, 0], model=model, max_distance=1.5, limit=3)
         await tx.memory.search(embedding=[1, 0, 0], model=model)
         await tx.memory.search("unseen", log=False)
+        with pytest.raises(InvalidValue, match=r"has 2 dimensions; the vectors of .* have 3"):
+            await tx.memory.search("refused", [1, 0], model=model)
     async with async_database.begin(tenant.actor, readonly=True) as tx:
         assert len(await tx.memory.search("word")) == 1
     async with async_database.begin(tenant.actor) as tx:
