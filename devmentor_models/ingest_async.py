@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
 
 from devmentor_models.database_async import AsyncDatabase
 from devmentor_models.errors import CommitUnknown, ConstraintViolation, InvalidValue
+from devmentor_models.kit.arguments import whole_number
+from devmentor_models.kit.lanes_async import AsyncLanes
 from devmentor_models.memory.streams import BATCH_BYTES, AsyncDocuments, batches_async
 from devmentor_models.memory.values import IngestResult, NewDocument, StoreResult
 from devmentor_models.memory.writer_async import AsyncDocumentWriter
@@ -16,6 +20,7 @@ Refused = InvalidValue | ConstraintViolation
 
 #: Documents after which the tables are analysed for the first time.
 FIRST_ANALYZE = 1000
+MAX_WORKERS = 64
 
 
 async def ingest(
@@ -27,12 +32,13 @@ async def ingest(
     on_batch: Callable[[StoreResult], None] | None = None,
     on_error: Callable[[NewDocument, Refused], None] | None = None,
     batch_bytes: int = BATCH_BYTES,
+    workers: int = 1,
 ) -> IngestResult:
     """Store documents, each as `tx.documents.store` does; a batch to a transaction, so each all or nothing.
 
     It may be called again after whatever ended it: what is stored already is recognised by its content and
-    passed over. Memory is bounded by a batch, or by the largest document. After a conflict, or
-    on another connection when one broke, the batch is repeated.
+    passed over. Memory is bounded by a batch for each worker, or by the largest documents. After a conflict,
+    or on another connection when one broke, the batch is repeated.
 
     After the first thousand documents, and whenever it has stored twice as many, the tables are analysed.
     Without statistics of a new tenant PostgreSQL checks keys by indexes that read all of that tenant's
@@ -44,53 +50,109 @@ async def ingest(
         actor: Whose documents they become: a user, or a service on their behalf.
         model: Name of the embedding model that made the chunks' vectors; None: the default model. When it is
             named, chunks without a vector wait for one.
-        on_batch: Called after each COMMIT with what it stored.
+        on_batch: Called after each COMMIT with what it stored; with several workers not for batches that
+            were under way when the ingest failed.
         on_error: Called with each document that is refused, and why; the others are stored. Without it the
-            first such document ends the ingest; what came before it is stored.
+            first such document ends the ingest; what came before it is stored, with several workers also
+            batches that were under way.
         batch_bytes: About how much text and vectors are stored at a time, in bytes; 500 documents at most.
+        workers: Batches that are stored at a time, 1 to 64, each on a connection of its own, while the next
+            ones are taken. It pays up to the number of the server's processors. They end in any order, but
+            none is stored beside another one with the same address or content.
 
     Raises:
-        InvalidValue: A document cannot be stored, and there is no ``on_error``.
+        InvalidValue: A document cannot be stored, and there is no ``on_error``; or ``workers`` is not valid.
         ConstraintViolation: The same; `ForeignKeyViolation` where the user has no such project.
         NotFound: No such embedding model is active.
         DevMentorError: A conflict or a lost connection that repeating did not help against.
     """
-    total = IngestResult()
-    analyze_at = FIRST_ANALYZE
-
-    async def store(batch: Sequence[NewDocument]) -> None:
-        nonlocal analyze_at
-        stored = await _store(database, batch, actor, model)
-        total.add(stored)
-        if on_batch is not None:
-            on_batch(stored)
-        if total.created >= analyze_at:
-            analyze_at = 2 * total.created
-            await database.run(lambda tx: AsyncDocumentWriter(tx.session).renew_statistics(), actor=actor)
-
-    async with aclosing(batches_async(documents, batch_bytes)) as stream:
+    limit = whole_number("workers", workers, at_least=1, at_most=MAX_WORKERS)
+    ingestion = _Ingestion(database, actor, model, on_batch, on_error, FIRST_ANALYZE)
+    async with (
+        aclosing(batches_async(documents, batch_bytes)) as stream,
+        AsyncLanes(limit, ingestion.settle) as lanes,
+    ):
         async for batch in stream:
+            await lanes.start(partial(ingestion.store, batch), _keys(batch))
+    return ingestion.total
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of a batch; with a ``failure`` it was the last."""
+
+    stored: list[StoreResult] = field(default_factory=list)
+    refused: list[tuple[NewDocument, Refused]] = field(default_factory=list)
+    failure: Refused | None = None
+
+
+@dataclass(slots=True)
+class _Ingestion:
+    """An ingest: `store` runs beside itself, `settle` does not."""
+
+    database: AsyncDatabase
+    actor: Actor
+    model: str | None
+    on_batch: Callable[[StoreResult], None] | None
+    on_error: Callable[[NewDocument, Refused], None] | None
+    analyze_at: int
+    total: IngestResult = field(default_factory=IngestResult)
+
+    async def store(self, batch: Sequence[NewDocument]) -> _Outcome:
+        """Store a batch in a transaction of its own; document by document where one of them is refused."""
+        try:
+            return _Outcome([await self._store(batch)])
+        except (InvalidValue, ConstraintViolation):
+            # The database does not always say which of them it was.
+            return await self._store_each(batch)
+
+    async def settle(self, outcome: _Outcome) -> None:
+        """Count and tell what became of a batch; raise the error that ends the ingest."""
+        for stored in outcome.stored:
+            self.total.add(stored)
+            if self.on_batch is not None:
+                self.on_batch(stored)
+        for new, error in outcome.refused:
+            self.total.refused += 1
+            if self.on_error is not None:
+                self.on_error(new, error)
+        if outcome.failure is not None:
+            raise outcome.failure
+        if self.total.created >= self.analyze_at:
+            self.analyze_at = 2 * self.total.created
+            await self.database.run(
+                lambda tx: AsyncDocumentWriter(tx.session).renew_statistics(), actor=self.actor
+            )
+
+    async def _store_each(self, batch: Sequence[NewDocument]) -> _Outcome:
+        outcome = _Outcome()
+        for new in batch:
             try:
-                await store(batch)
-            except (InvalidValue, ConstraintViolation):
-                # One by one: the database does not always say which of them it was.
-                for new in batch:
-                    try:
-                        await store([new])
-                    except (InvalidValue, ConstraintViolation) as error:
-                        if on_error is None:
-                            raise
-                        total.refused += 1
-                        on_error(new, error)
-    return total
+                outcome.stored.append(await self._store([new]))
+            except (InvalidValue, ConstraintViolation) as error:
+                if self.on_error is None:
+                    outcome.failure = error
+                    break
+                outcome.refused.append((new, error))
+        return outcome
+
+    async def _store(self, batch: Sequence[NewDocument]) -> StoreResult:
+        try:
+            return await self.database.run(
+                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
+            )
+        except CommitUnknown:
+            # Storing again what is stored changes nothing.
+            return await self.database.run(
+                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
+            )
 
 
-async def _store(
-    database: AsyncDatabase, batch: Sequence[NewDocument], actor: Actor, model: str | None
-) -> StoreResult:
-    """Store a batch in a transaction of its own."""
-    try:
-        return await database.run(lambda tx: tx.documents.store_many(batch, model=model), actor=actor)
-    except CommitUnknown:
-        # Storing again what is stored changes nothing.
-        return await database.run(lambda tx: tx.documents.store_many(batch, model=model), actor=actor)
+def _keys(batch: Iterable[NewDocument]) -> set[tuple[str, int]]:
+    """Return what two batches share that speak of the same document; hashes, for texts are long."""
+    return {
+        (str(new.project_id), hash(text))
+        for new in batch
+        for text in (new.content, new.source_uri)
+        if isinstance(text, str)  # what is not is refused when it is stored
+    }

@@ -228,6 +228,61 @@ def test_any_iterable_is_worked_through_in_batches(
         assert (result.created, result.unchanged) == (10, 1)
 
 
+@pytest.mark.parametrize("workers", [2, 5])
+def test_several_workers_store_the_same(
+    database: Database, tenant: Tenant, model: str, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """As one: versions of a document in their order, everything counted and told once, refusals too."""
+    monkeypatch.setattr(streams, "MAX_BATCH_DOCUMENTS", 3)
+    monkeypatch.setattr("devmentor_models.ingest.FIRST_ANALYZE", 10)
+    bad = _version("bad", "x", chunks=[NewChunk("bad", [0, 0, 0])])
+    documents = [
+        _version(f"{number}", f"text {number} {edition}", f"same {number}")
+        for edition in range(3)
+        for number in range(20)
+    ]
+    told: list[StoreResult] = []
+    refused: list[NewDocument] = []
+    total = ingest(
+        database,
+        iter([*documents[:30], bad, *documents[30:]]),
+        actor=tenant.actor,
+        model=model,
+        on_batch=told.append,
+        on_error=lambda new, _: refused.append(new),
+        workers=workers,
+    )
+    assert (total.created, total.replaced, total.kept_chunks) == (20, 40, 40)
+    assert (total.refused, refused) == (1, [bad])
+    assert sum(len(batch.document_ids) for batch in told) == 60
+    with database.begin(tenant.actor) as tx:
+        for document in (tx.documents.list(limit=60)).items:
+            number = document.source_uri
+            assert _texts(tx, document.id) == [f"text {number} 2", f"same {number}"]
+    again = ingest(database, documents[-20:], actor=tenant.actor, model=model, workers=workers)
+    assert (again.created, again.replaced, again.unchanged) == (0, 0, 20)
+
+
+def test_an_error_ends_several_workers(
+    database: Database, tenant: Tenant, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a callback for refusals: nothing is taken after it but what there was room for."""
+    monkeypatch.setattr(streams, "MAX_BATCH_DOCUMENTS", 1)
+    taken: list[int] = []
+
+    def documents() -> Iterator[NewDocument]:
+        for number in range(50):
+            taken.append(number)
+            vector = [0.0, 0.0, float(number != 2)]
+            yield _version(f"{number}", f"{number}", chunks=[NewChunk(f"{number}", vector)])
+
+    with pytest.raises(InvalidValue, match="zero vector"):
+        ingest(database, documents(), actor=tenant.actor, model=model, workers=2)
+    assert len(taken) < 20
+    with pytest.raises(InvalidValue, match="workers"):
+        ingest(database, [], actor=tenant.actor, workers=0)
+
+
 def test_a_refused_document_is_told_or_ends_the_ingest(
     database: Database, tenant: Tenant, stranger: Tenant, model: str
 ) -> None:

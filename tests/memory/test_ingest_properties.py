@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from devmentor_models import Database
 from devmentor_models.errors import ConnectionLost
 from devmentor_models.ingest import ingest
-from devmentor_models.memory import writer
+from devmentor_models.memory import streams, writer
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.ingest import chunk_rows
 from devmentor_models.memory.values import NewChunk, NewDocument
@@ -85,7 +85,7 @@ def _last(versions: Sequence[Version]) -> Mapping[str, tuple[str, ...]]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(runs=RUNS, few=st.sampled_from([0, 3, 10]))
+@given(runs=RUNS, few=st.sampled_from([0, 3, 10]), workers=st.sampled_from([1, 3]))
 def test_the_last_version_remains(
     *,
     database: Database,
@@ -94,12 +94,14 @@ def test_the_last_version_remains(
     monkeypatch: pytest.MonkeyPatch,
     runs: list[list[Version]],
     few: int,
+    workers: int,
 ) -> None:
-    """Exactly its chunks, in order, and vectors of those alone, by COPY or not."""
+    """Exactly its chunks, in order, and vectors of those alone, by COPY or not, side by side or not."""
     monkeypatch.setattr(writer, "FEW", few)
+    monkeypatch.setattr(streams, "MAX_BATCH_DOCUMENTS", 2)
     tenant = _tenant(devmentor_engine)
     for run in runs:
-        ingest(database, map(_document, run), actor=tenant.actor, model=model)
+        ingest(database, map(_document, run), actor=tenant.actor, model=model, workers=workers)
     assert _stored(devmentor_engine, tenant) == _last([version for run in runs for version in run])
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 10
 
 
 def run_concurrently(work: Sequence[Callable[[], T]]) -> list[T | BaseException]:
@@ -23,3 +25,8 @@ def run_concurrently(work: Sequence[Callable[[], T]]) -> list[T | BaseException]
 
     with ThreadPoolExecutor(len(work)) as pool:
         return list(pool.map(start, work))
+
+
+def meeting(parties: int) -> Callable[[], object]:
+    """Return what each of some parties calls to wait for the others; it fails when they do not come."""
+    return partial(Barrier(parties).wait, PATIENCE_SECONDS)
