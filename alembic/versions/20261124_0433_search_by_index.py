@@ -289,8 +289,10 @@ def upgrade() -> None:
     DECLARE
         me CONSTANT uuid := devmentor.user_id();
         operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
-        indexed CONSTANT boolean := coalesce(memory.indexed_vectors(p_model) >= 2000, false);
+        indexed CONSTANT double precision := memory.indexed_vectors(p_model);
         origin record;
+        documents integer;
+        own double precision;
         large boolean;
     BEGIN
         FOR origin IN
@@ -302,11 +304,19 @@ def upgrade() -> None:
              WHERE c.user_id = me AND c.id = ANY (p_hits) AND e.embedding IS NOT NULL
              GROUP BY d.project_id, e.dimensions
         LOOP
-            large := indexed AND 500 < (SELECT count(*) FROM (
-                SELECT FROM memory.documents d
-                 WHERE d.user_id = me AND (d.project_id = origin.project_id
-                    OR origin.project_id IS NULL AND d.project_id IS NULL)
-                 LIMIT 500 + 1) counted);
+            large := false;
+            IF indexed >= 2000 THEN
+                SELECT count(*) INTO documents FROM (
+                    SELECT FROM memory.documents d
+                     WHERE d.user_id = me AND (d.project_id = origin.project_id
+                        OR origin.project_id IS NULL AND d.project_id IS NULL)
+                     LIMIT 2000) counted;
+                IF documents > 50 THEN
+                    own := memory.estimated_vectors(p_model, origin.dimensions, documents);
+                    large := own * 0.2
+                > 400 + 8 * greatest(60, p_limit * indexed / own);
+                END IF;
+            END IF;
             PERFORM set_config('enable_sort', 'on', true);
             IF large THEN
             PERFORM set_config('enable_sort', 'off', true),

@@ -31,8 +31,10 @@ INDEX_AT_LEAST: Final = 2_000
 #: So many vectors are compared exactly before a plan is chosen: most tenants have no more.
 TRIED_FIRST: Final = 1_000
 
-#: Up to so many documents of a project, what is related to a hit is found exactly.
-RELATED_EXACT_DOCUMENTS: Final = 500
+#: Up to so many documents of a project, what is related to a hit is found exactly, without an estimate.
+RELATED_EXACT_DOCUMENTS: Final = 50
+#: Documents that are counted for the estimate.
+RELATED_COUNTED: Final = 2_000
 
 #: Beyond, the index need not find the very nearest.
 RELATED_EF_SEARCH: Final = 60
@@ -56,6 +58,12 @@ def _by_index(candidates: int, at_most: int) -> str:
                 set_config('hnsw.ef_search', '{candidates}', true),
                 set_config('hnsw.max_scan_tuples', '{at_most}', true);
 """
+
+
+def _index_pays(candidates: int) -> str:
+    """Return the condition that an index scan is the cheaper one, for `own` of `indexed` vectors."""
+    return f"""own * {EXACT_PER_VECTOR}
+            > {INDEX_START} + {INDEX_PER_VECTOR} * greatest({candidates}, p_limit * indexed / own)"""
 
 
 _OPERATOR = "CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END"
@@ -151,8 +159,7 @@ BEGIN
     END IF;
     IF indexed >= {INDEX_AT_LEAST} AND p_plan IS DISTINCT FROM 'exact' THEN
         own := memory.estimated_vectors(p_model, length, wanted);
-        IF p_plan = 'index' OR own * {EXACT_PER_VECTOR}
-            > {INDEX_START} + {INDEX_PER_VECTOR} * greatest({EF_SEARCH}, p_limit * indexed / own) THEN
+        IF p_plan = 'index' OR {_index_pays(EF_SEARCH)} THEN
             plan := 'index';
         END IF;
     END IF;
@@ -185,8 +192,8 @@ END
 $fn$
 """
 
-# The memories nearest to each hit, of the hit's project, or of none where it is of none: exactly where those
-# are few, else through the index, hit by hit.
+# The memories nearest to each hit, of the hit's project, or of none where it is of none: exactly, or through
+# the index, hit by hit, whichever is cheaper.
 _RELATED = f"""
 CREATE FUNCTION memory.related_chunks(p_model uuid, p_metric text, p_hits uuid[], p_limit integer)
 RETURNS TABLE (hit uuid, chunk_id uuid, distance double precision) LANGUAGE plpgsql ROWS 30
@@ -194,8 +201,10 @@ SET enable_sort = on AS $fn$
 DECLARE
     me CONSTANT uuid := devmentor.user_id();
     operator CONSTANT text := {_OPERATOR};
-    indexed CONSTANT boolean := coalesce(memory.indexed_vectors(p_model) >= {INDEX_AT_LEAST}, false);
+    indexed CONSTANT double precision := memory.indexed_vectors(p_model);
     origin record;
+    documents integer;
+    own double precision;
     large boolean;
 BEGIN
     FOR origin IN
@@ -207,11 +216,18 @@ BEGIN
          WHERE c.user_id = me AND c.id = ANY (p_hits) AND e.embedding IS NOT NULL
          GROUP BY d.project_id, e.dimensions
     LOOP
-        large := indexed AND {RELATED_EXACT_DOCUMENTS} < (SELECT count(*) FROM (
-            SELECT FROM memory.documents d
-             WHERE d.user_id = me AND (d.project_id = origin.project_id
-                OR origin.project_id IS NULL AND d.project_id IS NULL)
-             LIMIT {RELATED_EXACT_DOCUMENTS} + 1) counted);
+        large := false;
+        IF indexed >= {INDEX_AT_LEAST} THEN
+            SELECT count(*) INTO documents FROM (
+                SELECT FROM memory.documents d
+                 WHERE d.user_id = me AND (d.project_id = origin.project_id
+                    OR origin.project_id IS NULL AND d.project_id IS NULL)
+                 LIMIT {RELATED_COUNTED}) counted;
+            IF documents > {RELATED_EXACT_DOCUMENTS} THEN
+                own := memory.estimated_vectors(p_model, origin.dimensions, documents);
+                large := {_index_pays(RELATED_EF_SEARCH)};
+            END IF;
+        END IF;
         PERFORM set_config('enable_sort', 'on', true);
         IF large THEN{_by_index(RELATED_EF_SEARCH, RELATED_MAX_SCAN)}
         END IF;
