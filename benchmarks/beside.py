@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 from time import perf_counter
+from uuid import UUID
 
-from benchmarks import report
+from benchmarks import report, tenants
 from benchmarks.checks import Check
 from benchmarks.langchain import DOCUMENTED, ITERATIVE, PLANNED, Langchain
 from benchmarks.measure import SEED, Series
@@ -16,6 +17,7 @@ from benchmarks.searching import K, Quality, Searcher, fewer, judge, promised
 from benchmarks.tenants import Exact, Tenant
 
 OURS = "devmentor-models"
+OURS_EXACT = "devmentor-models without an index of vectors"
 THEIRS = "langchain-postgres"
 THEIRS_PLANNED = "langchain-postgres, planned each time"
 THEIRS_ITERATIVE = "langchain-postgres, planned each time, iterative scans"
@@ -38,6 +40,8 @@ class Compared:
         everybody: All tenants.
         measured: Those who are searched.
         stored: Rows and seconds of the library's ingest.
+        url: The library's database, as superuser.
+        model: Key of the embedding model there.
     """
 
     other: Langchain
@@ -45,8 +49,10 @@ class Compared:
     everybody: Sequence[Tenant]
     measured: Sequence[Tenant]
     stored: tuple[int, float]
+    url: str
+    model: UUID
 
-    def measure(self, rounds: int, calls: int) -> Iterator[tuple[report.Table, list[Check]]]:
+    def measure(self, rounds: int, calls: int, more: int) -> Iterator[tuple[report.Table, list[Check]]]:
         """Let the other store everything, then measure searches in turns; yield tables as they are made."""
         corpus = self.searcher.corpus
         place = corpus.place
@@ -56,14 +62,22 @@ class Compared:
         yield self._ingested(theirs)
         yield self._filtered(rounds, calls)
         yield self._hybrid(rounds, calls), []
+        yield self._in_use(more)
 
     def _ingested(self, theirs: tuple[int, float]) -> tuple[report.Table, list[Check]]:
         speeds = {OURS: self.stored[0] / self.stored[1], THEIRS: theirs[0] / theirs[1]}
-        ratio = speeds[OURS] / speeds[THEIRS]
-        rows = [(name, f"{speed:,.0f}", f"{speed / speeds[THEIRS]:.1f}") for name, speed in speeds.items()]
-        table = report.Table("Ingest", ("library", "texts with vectors per second", f"x {THEIRS}"), rows)
-        asked = f"ingest: at least {MIN_INGEST_RATIO} x {THEIRS}"
-        return table, [Check(asked, f"{ratio:.1f} x", ratio >= MIN_INGEST_RATIO)]
+        return _ingested("Ingest into an empty store", speeds)
+
+    def _in_use(self, more: int) -> tuple[report.Table, list[Check]]:
+        """Store more texts where both have all of their indexes; then without our index of vectors."""
+        newcomers = [tenants.newcomer(self.measured[-1], more) for _ in range(2)]
+        tenants.enlist(self.url, newcomers)
+        ours = partial(tenants.store, self.searcher.database, self.searcher.corpus)
+        rates = {OURS: ours(newcomers[:1]), THEIRS: self.other.ingest(newcomers[:1])}
+        tenants.drop_index(self.url, self.model)
+        rates[OURS_EXACT] = ours(newcomers[1:])
+        speeds = {name: rows / seconds for name, (rows, seconds) in rates.items()}
+        return _ingested("Ingest into a store in use", speeds)
 
     def _filtered(self, rounds: int, calls: int) -> tuple[report.Table, list[Check]]:
         rows, asked = [], []
@@ -122,6 +136,27 @@ class Compared:
     def _theirs(self, tenant: Tenant, numbers: Sequence[int], *, store: str, hybrid: bool = False) -> Answers:
         asked = [(tenant.user_id, number) for number in numbers]
         return self.other.search(asked, store=store, hybrid=hybrid)
+
+
+def _ingested(title: str, speeds: dict[str, float]) -> tuple[report.Table, list[Check]]:
+    """Return the table of ingests, and what is asked of them.
+
+    Args:
+        title: What they were.
+        speeds: Texts per second; those of `THEIRS` among them.
+    """
+    ratios = {name: speed / speeds[THEIRS] for name, speed in speeds.items()}
+    rows = [(name, f"{speeds[name]:,.0f}", f"{ratio:.1f}") for name, ratio in ratios.items()]
+    table = report.Table(title, ("library", "texts with vectors per second", f"x {THEIRS}"), rows)
+    del ratios[THEIRS]
+    return table, [
+        Check(
+            f"{title}, {name}: at least {MIN_INGEST_RATIO} x {THEIRS}",
+            f"{ratio:.1f} x",
+            ratio >= MIN_INGEST_RATIO,
+        )
+        for name, ratio in ratios.items()
+    ]
 
 
 _HEADER = ("texts of the tenant", "library", "median ms", "P95 ms", f"median x {THEIRS}")

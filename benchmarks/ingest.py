@@ -66,7 +66,7 @@ class Size:
     stream: int
 
 
-FULL = Size(documents=300, rounds=9, stream=100_000)
+FULL = Size(documents=400, rounds=9, stream=100_000)
 QUICK = Size(documents=12, rounds=1, stream=200)
 
 
@@ -77,6 +77,7 @@ class Figures:
     Attributes:
         bare: Rows a second of the bare COPY, the median.
         ours: Rows a second through the library, the median.
+        two: The same with two workers.
         again: Documents a second that are passed over, because they are stored already.
         ratio: Ours relative to the bare COPY of the same round, the median.
         tenth_mb: The process's peak of memory after a tenth of the stream, in MB.
@@ -85,6 +86,7 @@ class Figures:
 
     bare: float
     ours: float
+    two: float
     again: float
     ratio: float
     tenth_mb: float
@@ -127,6 +129,7 @@ def table(figures: Figures) -> str:
             "| --- | ---: | ---: |",
             f"| Bare binary COPY of the same rows, as superuser | {figures.bare:,.0f} rows/s | 1.00 |",
             f"| `ingest`, as the memory service | {figures.ours:,.0f} rows/s | {figures.ratio:.2f} |",
+            f"| `ingest`, two workers | {figures.two:,.0f} rows/s | {figures.two / figures.bare:.2f} |",
             f"| `ingest` of what is stored already | {figures.again:,.0f} documents/s | |",
             "",
             f"Peak of memory: {tenth} MB after a tenth of a stream, {whole} MB after all of it.",
@@ -194,14 +197,23 @@ def _provide(target: Target) -> UUID:
     return model
 
 
-def _rates(target: Target, database: Database, model: UUID, size: Size) -> tuple[float, float, float, float]:
+def _rates(
+    target: Target, database: Database, model: UUID, size: Size
+) -> tuple[float, float, float, float, float]:
     """Return the rates, and ours relative to the other's."""
     user = target.users[0]
     random = Random(SEED)  # noqa: S311 - the same texts each time
     rows = size.documents * (1 + 2 * CHUNKS_PER_DOCUMENT)
     bare: list[float] = []
     ours: list[float] = []
+    two: list[float] = []
     again: list[float] = []
+
+    def store(batch: Sequence[NewDocument], workers: int) -> float:
+        began = perf_counter()
+        ingest(database, iter(batch), actor=Actor.user(user), model=MODEL, workers=workers)
+        return perf_counter() - began
+
     with psycopg.connect(target.conninfo, autocommit=True) as connection:
         for _ in range(size.rounds):
             batch = list(documents(size.documents, random))
@@ -209,12 +221,11 @@ def _rates(target: Target, database: Database, model: UUID, size: Size) -> tuple
             bare_copy(connection, batch, user, model)
             bare.append(rows / (perf_counter() - began))
             batch = list(documents(size.documents, random))
-            for rates, amount in ((ours, rows), (again, size.documents)):
-                began = perf_counter()
-                ingest(database, iter(batch), actor=Actor.user(user), model=MODEL)
-                rates.append(amount / (perf_counter() - began))
+            ours.append(rows / store(batch, 1))
+            again.append(size.documents / store(batch, 1))
+            two.append(rows / store(list(documents(size.documents, random)), 2))
     ratio = median(mine / other for mine, other in zip(ours, bare, strict=True))
-    return median(bare), median(ours), median(again), ratio
+    return median(bare), median(ours), median(two), median(again), ratio
 
 
 def _peaks(target: Target, database: Database, size: Size) -> tuple[float, float]:

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Final
 
 from benchmarks import beside, corpus, report, tenants
@@ -23,8 +22,7 @@ from benchmarks.measure import Series, take_turns
 from benchmarks.searching import K, Quality, Searcher, fewer, promised, quality
 from benchmarks.server import serve, service_url
 from benchmarks.tenants import Tenant
-from devmentor_models import Actor, Database
-from devmentor_models.ingest import ingest
+from devmentor_models import Database
 from devmentor_models.memory.enums import SearchPlan
 from devmentor_models.security.declarations import Service
 
@@ -44,6 +42,7 @@ class Size:
         tenants: How many of them the measured tenants have.
         rounds: Turns that count.
         calls: Searches of each variant per turn.
+        more: Pieces of text that are stored in the end, when both have all of their indexes.
     """
 
     durable: bool
@@ -51,10 +50,11 @@ class Size:
     tenants: Sequence[int]
     rounds: int
     calls: int
+    more: int
 
 
-FULL = Size(durable=True, texts=100_000, tenants=(100, 1_000, 10_000, 50_000), rounds=5, calls=40)
-QUICK = Size(durable=False, texts=400, tenants=(20, 100), rounds=1, calls=2)
+FULL = Size(durable=True, texts=100_000, tenants=(100, 1_000, 10_000, 50_000), rounds=5, calls=40, more=5_000)
+QUICK = Size(durable=False, texts=400, tenants=(20, 100), rounds=1, calls=2, more=60)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,17 +104,18 @@ def measure_corpus(
     """
     everybody = tenants.divide(found, size.tenants)
     measured = everybody[: len(size.tenants)]
-    model = tenants.register(url, everybody, corpus.DIMENSIONS)
+    model = tenants.register(url, corpus.DIMENSIONS)
+    tenants.enlist(url, everybody)
     with Database.from_url(service) as database:
-        stored = store(database, found, everybody)
+        stored = tenants.store(database, found, everybody)
         tenants.index(url, model, corpus.DIMENSIONS)
         searcher = Searcher(database, found)
         filtered, asked = _filtered(searcher, measured, size)
         tables = _shown([filtered])
         tables += _shown([_fuller(searcher, measured, size)])
         if other:
-            compared = beside.Compared(other, searcher, everybody, measured, stored)
-            for table, checks in compared.measure(size.rounds, size.calls):
+            compared = beside.Compared(other, searcher, everybody, measured, stored, url, model)
+            for table, checks in compared.measure(size.rounds, size.calls, size.more):
                 tables += _shown([table])
                 asked += checks
     return tables, asked
@@ -124,14 +125,6 @@ def _shown(tables: list[report.Table]) -> list[report.Table]:
     """Show tables as soon as there are any: a run takes long."""
     report.show(tables)
     return tables
-
-
-def store(database: Database, found: Corpus, everybody: Sequence[Tenant]) -> tuple[int, float]:
-    """Store everything, tenant by tenant; return rows and seconds."""
-    began = perf_counter()
-    for tenant in everybody:
-        ingest(database, tenants.documents(found, tenant), actor=Actor.user(tenant.user_id))
-    return sum(tenant.size for tenant in everybody), perf_counter() - began
 
 
 def _filtered(searcher: Searcher, measured: Sequence[Tenant], size: Size) -> tuple[report.Table, list[Check]]:

@@ -34,7 +34,7 @@ class Searcher:
 
     def __init__(self, database: Database, corpus: Corpus) -> None:
         self.corpus = corpus
-        self._database = database
+        self.database = database
         self._vectors = corpus.query_vectors.tolist()
         self._places = {text: place for place, text in enumerate(corpus.texts)}
 
@@ -58,7 +58,7 @@ class Searcher:
         """
         query = self.corpus.queries[number][:_MOST_CHARACTERS] if words else None
         options: dict[str, Any] = {"limit": K, "related": related, "plan": plan}
-        with self._database.begin(Actor.user(tenant.user_id), readonly=True) as tx:
+        with self.database.begin(Actor.user(tenant.user_id), readonly=True) as tx:
             return tx.memory.search(query, self._vectors[number], **options)
 
     def variant(self, name: str, tenant: Tenant, **options: Any) -> Variant:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
@@ -14,14 +15,19 @@ import psycopg
 from numpy.typing import NDArray
 
 from benchmarks.corpus import Corpus
+from devmentor_models import Actor, Database
+from devmentor_models.ingest import ingest
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.values import NewChunk, NewDocument
+from devmentor_models.memory.vector_indexes import index_column, index_condition, index_name
 from devmentor_models.settings import conninfo
 
 MODEL: Final = "wordllama-256"
 PIECES_OF_A_DOCUMENT: Final = 20
 SMALLEST: Final = 100
+#: Batches that are stored at a time: as many as the machine has processors.
+WORKERS: Final = 2
 
 Numbers = NDArray[np.int64]
 
@@ -76,19 +82,42 @@ def documents(corpus: Corpus, tenant: Tenant) -> Iterator[NewDocument]:
         )
 
 
-def register(url: str, tenants: Sequence[Tenant], dimensions: int) -> UUID:
-    """Insert the users and the embedding model as superuser; return the model's key."""
+def store(database: Database, corpus: Corpus, tenants: Sequence[Tenant]) -> tuple[int, float]:
+    """Store all texts of tenants, one tenant after the other; return rows and seconds."""
+    began = perf_counter()
+    for tenant in tenants:
+        actor = Actor.user(tenant.user_id)
+        ingest(database, documents(corpus, tenant), actor=actor, workers=WORKERS)
+    return sum(tenant.size for tenant in tenants), perf_counter() - began
+
+
+def newcomer(tenant: Tenant, size: int) -> Tenant:
+    """Return a new tenant with the first of another one's texts."""
+    return Tenant(uuid7(), tenant.places[:size])
+
+
+def register(url: str, dimensions: int) -> UUID:
+    """Insert the embedding model as superuser; return its key."""
     model = uuid7()
     with psycopg.connect(conninfo(url)) as connection:
         connection.execute(
             "INSERT INTO ai.embedding_models (id, name, dimensions, is_default) VALUES (%s, %s, %s, true)",
             [model, MODEL, dimensions],
         )
-        columns = "id, email, username, password_hash"
-        with connection.cursor() as cursor, cursor.copy(f"COPY auth.users ({columns}) FROM STDIN") as copy:
-            for number, tenant in enumerate(tenants):
-                copy.write_row((tenant.user_id, f"t{number}@bench.example", f"t{number}", "$argon2id$x"))
     return model
+
+
+def enlist(url: str, tenants: Sequence[Tenant]) -> None:
+    """Insert the users as superuser."""
+    columns = "id, email, username, password_hash"
+    with (
+        psycopg.connect(conninfo(url)) as connection,
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY auth.users ({columns}) FROM STDIN") as copy,
+    ):
+        for tenant in tenants:
+            name = f"t{tenant.user_id.hex}"
+            copy.write_row((tenant.user_id, f"{name}@bench.example", name, "$argon2id$x"))
 
 
 def index(url: str, model: UUID, dimensions: int) -> None:
@@ -96,14 +125,20 @@ def index(url: str, model: UUID, dimensions: int) -> None:
     with psycopg.connect(conninfo(url), autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '1GB'")
         connection.execute("SET synchronous_commit = on")  # VACUUM waits for commits to be in the log
+        name, column = index_name(model), index_column(dimensions, "cosine")
         connection.execute(
-            f"CREATE INDEX ix_embeddings_meta_hnsw_{model.hex} ON memory.embeddings_meta"
-            f" USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)"
-            f" WHERE model_id = '{model}'::uuid".encode()
+            f"CREATE INDEX {name} ON memory.embeddings_meta USING hnsw ({column})"
+            f" WHERE {index_condition(model)}".encode()
         )
         connection.execute(
             "VACUUM ANALYZE memory.documents, memory.chunks, memory.embeddings_meta, auth.users"
         )
+
+
+def drop_index(url: str, model: UUID) -> None:
+    """Drop the model's HNSW index again."""
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        connection.execute(f"DROP INDEX memory.{index_name(model)}".encode())
 
 
 class Exact:

@@ -29,7 +29,7 @@ def test_searches_are_measured(
     small: Corpus, devmentor_database_url: str, devmentor_server: DatabaseServer
 ) -> None:
     """Everything is stored and searched by each plan, and ten hits are found by the library's choice."""
-    size = memory.Size(durable=False, texts=300, tenants=(20, 100), rounds=1, calls=1)
+    size = memory.Size(durable=False, texts=300, tenants=(20, 100), rounds=1, calls=1, more=20)
     with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
         tables, asked = memory.measure_corpus(devmentor_database_url, service, small, size)
     assert {row[0] for row in tables[0].rows} == {"20", "100"}
