@@ -138,7 +138,8 @@ def upgrade() -> None:
             EXECUTE format($sql$
                 WITH named AS MATERIALIZED (
                     SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
-                      FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT 10000
+                      FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) AND %9$s
+                     LIMIT 10000 + 1
                 ), ranked AS MATERIALIZED (
                     SELECT chunks.id,
                            (%2$s OR ordinal = 0 AND coalesce(titled, false))::int
@@ -160,7 +161,8 @@ def upgrade() -> None:
                        array_agg(rank ORDER BY grade DESC, rank DESC, id),
                        (SELECT count(*) FROM ranked)
                   FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $3) best$sql$,
-                named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
+                named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank,
+                replace(visible, 'document_id', 'id'))
             INTO ids, ranks, considered USING me, documents, p_limit;
             truncated := considered > 10000;
             EXIT WHEN considered >= p_limit OR complete = partial;

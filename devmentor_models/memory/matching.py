@@ -102,7 +102,8 @@ BEGIN
         EXECUTE format($sql$
             WITH named AS MATERIALIZED (
                 SELECT id, concat_ws(' ', lower(title), lower(source_uri)) AS name, %2$s AS titled
-                  FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) LIMIT {RANKED_AT_MOST}
+                  FROM memory.documents WHERE user_id = $1 AND (%1$s OR %2$s) AND %9$s
+                 LIMIT {RANKED_AT_MOST} + 1
             ), ranked AS MATERIALIZED (
                 SELECT chunks.id,
                        (%2$s OR ordinal = 0 AND coalesce(titled, false))::int
@@ -124,7 +125,8 @@ BEGIN
                    array_agg(rank ORDER BY grade DESC, rank DESC, id),
                    (SELECT count(*) FROM ranked)
               FROM (SELECT * FROM ranked ORDER BY grade DESC, rank DESC, id LIMIT $3) best$sql$,
-            named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank)
+            named, complete, words, symbolic, visible, score, greatest(symbols, 1), rank,
+            replace(visible, 'document_id', 'id'))
         INTO ids, ranks, considered USING me, documents, p_limit;
         truncated := considered > {RANKED_AT_MOST};
         EXIT WHEN considered >= p_limit OR complete = partial;

@@ -12,6 +12,7 @@ import psycopg
 
 from devmentor_models import Actor, Database
 from devmentor_models.memory.enums import DocumentSource, SearchPlan
+from devmentor_models.memory.matching import RANKED_AT_MOST
 from devmentor_models.memory.values import SearchResult
 from devmentor_models.security.actor import context_sql
 from devmentor_models.settings import conninfo
@@ -21,6 +22,7 @@ NOTE, INDEX, EXACT = DocumentSource.NOTE, SearchPlan.INDEX, SearchPlan.EXACT
 LARGE = UUID("01900000-0000-7000-8000-000000000001")
 SMALL = UUID("01900000-0000-7000-8000-000000000002")
 MODEL = UUID("01900000-0000-7000-8000-000000000003")
+PROJECT = UUID("01900000-0000-7000-8000-000000000004")
 VECTOR = [1.0, 0.5, 1.5, 1.0, 0.2, 1.0, 1.7, 0.4]
 
 _FILL = f"""
@@ -67,10 +69,10 @@ class Site:
 
     def search(self, user: UUID, query: str | None = None, **options: Any) -> SearchResult:
         """Search as the memory service does."""
-        embedding = None if query else VECTOR
+        embedding, model = (None, None) if query else (VECTOR, "plan-8")
         options = {"related": 0} | options
         with Database.from_url(self.service, pool_min=0) as database, database.begin(Actor.user(user)) as tx:
-            return tx.memory.search(query, embedding, model="plan-8", **options)
+            return tx.memory.search(query, embedding, model=model, **options)
 
     def plans(self, user: UUID, call: str) -> str:
         """Return the plans of what a function runs, called with the memory service's rights."""
@@ -138,3 +140,30 @@ def test_words_and_symbols_are_found_by_index(
             assert "Seq Scan on chunks" not in plan
         assert len(site.search(SMALL, "load_page7")) == 10
         assert site.search(SMALL, "src/app/module7.py")[0].source_uri == "src/app/module7.py"
+
+
+_NAMED = f"""
+INSERT INTO auth.users (id, email, username, password_hash)
+VALUES ('{LARGE}', 'named@plan.example', 'named', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA');
+INSERT INTO projects.projects (id, user_id, name, slug) VALUES ('{PROJECT}', '{LARGE}', 'p', 'p');
+INSERT INTO memory.documents (user_id, project_id, title, content, source, content_hash)
+SELECT '{LARGE}', CASE WHEN n > {RANKED_AT_MOST} THEN '{PROJECT}'::uuid END, 'Manual ' || n, 'x', 'note',
+       sha256(n::text::bytea)
+  FROM generate_series(1, {RANKED_AT_MOST} + 3) AS n;
+INSERT INTO memory.chunks (user_id, document_id, ordinal, content, content_hash)
+SELECT user_id, id, 0, 'x', content_hash FROM memory.documents;
+"""
+
+
+def test_a_name_that_ever_so_many_documents_have(
+    devmentor_database_url: str, devmentor_server: DatabaseServer
+) -> None:
+    """A filter finds all of its own among them; without one, more match than are ranked, and that is said."""
+    with devmentor_server.login(devmentor_database_url, "devmentor_memory") as service:
+        with psycopg.connect(conninfo(devmentor_database_url)) as connection:
+            connection.execute(_NAMED.encode())
+        site = Site(devmentor_database_url, service)
+        few, many = site.search(LARGE, "manual", project_id=PROJECT), site.search(LARGE, "manual")
+        assert (len(few), few.truncated, few.reason) == (3, False, None)
+        assert (len(many), many.truncated) == (10, True)
+        assert str(RANKED_AT_MOST) in str(many.reason)
