@@ -180,7 +180,6 @@ def upgrade() -> None:
         length CONSTANT integer := vector_dims(p_vector);
         operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
         indexed CONSTANT double precision := memory.indexed_vectors(p_model);
-        first integer;
         own double precision;
         considered bigint;
 
@@ -216,27 +215,13 @@ def upgrade() -> None:
 
         plan := 'exact';
         truncated := false;
-        IF wanted IS NULL AND cardinality(documents) = 0 AND p_plan IS DISTINCT FROM 'index' THEN
-            IF indexed >= 2000 AND p_plan IS NULL THEN
-                first := 1000 + 1;
-            END IF;
-            WITH candidates AS MATERIALIZED (
-                SELECT chunk_id, CASE p_metric WHEN 'cosine' THEN embedding <=> p_vector
-                           WHEN 'l2' THEN embedding <-> p_vector ELSE embedding <#> p_vector END AS distance
-                  FROM memory.embeddings_meta
-                 WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
-                 LIMIT first
-            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
-            SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance),
-                   array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance),
-                   (SELECT count(*) FROM candidates)
-              INTO ids, distances, considered FROM best;
-            IF first IS NULL OR considered < first THEN
-                RETURN;
-            END IF;
-        END IF;
         IF indexed >= 2000 AND p_plan IS DISTINCT FROM 'exact' THEN
-            own := memory.estimated_vectors(p_model, length, wanted);
+            SELECT greatest(1, count(*)) INTO own FROM (
+                SELECT FROM memory.embeddings_meta
+                 WHERE user_id = me AND model_id = p_model AND dimensions = length LIMIT 1000 + 1) few;
+            IF own > 1000 THEN
+                own := memory.estimated_vectors(p_model, length, wanted);
+            END IF;
             IF p_plan = 'index' OR own * 0.2
                 > 400 + 8 * greatest(300, p_limit * indexed / own) THEN
                 plan := 'index';
@@ -267,6 +252,18 @@ def upgrade() -> None:
         END IF;
         plan := 'exact';
         truncated := false;
+        IF wanted IS NULL AND cardinality(documents) = 0 THEN
+            WITH candidates AS MATERIALIZED (
+                SELECT chunk_id, CASE p_metric WHEN 'cosine' THEN embedding <=> p_vector
+                           WHEN 'l2' THEN embedding <-> p_vector ELSE embedding <#> p_vector END AS distance
+                  FROM memory.embeddings_meta
+                 WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
+            ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
+            SELECT array_agg(chunk_id ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance),
+                   array_agg(distance ORDER BY distance, chunk_id) FILTER (WHERE p_max_distance IS NULL OR distance <= p_max_distance)
+              INTO ids, distances FROM best;
+            RETURN;
+        END IF;
         EXECUTE format($sql$
             WITH candidates AS MATERIALIZED (
                 SELECT chunk_id, embedding %s $4 AS distance

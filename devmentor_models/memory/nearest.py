@@ -28,8 +28,8 @@ MAX_SCAN: Final = 20_000
 EXACT_AT_MOST: Final = 200_000
 #: Below, no index is worth its detour.
 INDEX_AT_LEAST: Final = 2_000
-#: So many vectors are compared exactly before a plan is chosen: most tenants have no more.
-TRIED_FIRST: Final = 1_000
+#: So many of a tenant's vectors are counted, sooner than estimated: most tenants have no more.
+COUNTED: Final = 1_000
 
 #: Up to so many documents of a project, what is related to a hit is found exactly, without an estimate.
 RELATED_EXACT_DOCUMENTS: Final = 50
@@ -116,11 +116,11 @@ _RESULT = f"""
                    {_DISTANCES} {_CLOSE.format("$6")}, count(*)
               FROM best"""
 
+
 # By the index: the cast, the operator and the constant in the condition are its own; anything else would
 # not match it. Exactly: the distances are materialized, or else the planner sorts whole vectors, on disk.
 # With nothing hidden or filtered, as in most searches, the plan of an exact search is kept: planning takes as
-# long as comparing a hundred vectors. It is tried first: where it can look at all of the tenant's vectors,
-# nothing has to be estimated.
+# long as comparing a hundred vectors.
 _NEAREST = f"""
 CREATE FUNCTION memory.nearest_chunks(
     p_model uuid, p_metric text, p_vector halfvec, p_project uuid, p_since timestamptz,
@@ -131,7 +131,6 @@ DECLARE
     length CONSTANT integer := vector_dims(p_vector);
     operator CONSTANT text := {_OPERATOR};
     indexed CONSTANT double precision := memory.indexed_vectors(p_model);
-    first integer;
     own double precision;
     considered bigint;
 {DECLARE}
@@ -139,26 +138,13 @@ BEGIN
 {CHOOSE}
     plan := 'exact';
     truncated := false;
-    IF wanted IS NULL AND cardinality(documents) = 0 AND p_plan IS DISTINCT FROM 'index' THEN
-        IF indexed >= {INDEX_AT_LEAST} AND p_plan IS NULL THEN
-            first := {TRIED_FIRST} + 1;
-        END IF;
-        WITH candidates AS MATERIALIZED (
-            SELECT chunk_id, {_DISTANCE} AS distance
-              FROM memory.embeddings_meta
-             WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
-             LIMIT first
-        ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
-        SELECT {_IDS} {_CLOSE.format("p_max_distance")},
-               {_DISTANCES} {_CLOSE.format("p_max_distance")},
-               (SELECT count(*) FROM candidates)
-          INTO ids, distances, considered FROM best;
-        IF first IS NULL OR considered < first THEN
-            RETURN;
-        END IF;
-    END IF;
     IF indexed >= {INDEX_AT_LEAST} AND p_plan IS DISTINCT FROM 'exact' THEN
-        own := memory.estimated_vectors(p_model, length, wanted);
+        SELECT greatest(1, count(*)) INTO own FROM (
+            SELECT FROM memory.embeddings_meta
+             WHERE user_id = me AND model_id = p_model AND dimensions = length LIMIT {COUNTED} + 1) few;
+        IF own > {COUNTED} THEN
+            own := memory.estimated_vectors(p_model, length, wanted);
+        END IF;
         IF p_plan = 'index' OR {_index_pays(EF_SEARCH)} THEN
             plan := 'index';
         END IF;
@@ -180,6 +166,17 @@ BEGIN
     END IF;
     plan := 'exact';
     truncated := false;
+    IF wanted IS NULL AND cardinality(documents) = 0 THEN
+        WITH candidates AS MATERIALIZED (
+            SELECT chunk_id, {_DISTANCE} AS distance
+              FROM memory.embeddings_meta
+             WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
+        ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
+        SELECT {_IDS} {_CLOSE.format("p_max_distance")},
+               {_DISTANCES} {_CLOSE.format("p_max_distance")}
+          INTO ids, distances FROM best;
+        RETURN;
+    END IF;
     EXECUTE format($sql$
         WITH candidates AS MATERIALIZED (
             SELECT chunk_id, embedding %s $4 AS distance
