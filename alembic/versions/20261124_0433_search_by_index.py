@@ -178,6 +178,8 @@ def upgrade() -> None:
     AS $function$
     DECLARE
         length CONSTANT integer := vector_dims(p_vector);
+        cosine CONSTANT boolean := p_metric = 'cosine';
+        l2 CONSTANT boolean := p_metric = 'l2';
         operator CONSTANT text := CASE p_metric WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END;
         indexed CONSTANT double precision := memory.indexed_vectors(p_model);
         own double precision;
@@ -254,8 +256,8 @@ def upgrade() -> None:
         truncated := false;
         IF wanted IS NULL AND cardinality(documents) = 0 THEN
             WITH candidates AS MATERIALIZED (
-                SELECT chunk_id, CASE p_metric WHEN 'cosine' THEN embedding <=> p_vector
-                           WHEN 'l2' THEN embedding <-> p_vector ELSE embedding <#> p_vector END AS distance
+                SELECT chunk_id, CASE WHEN cosine THEN embedding <=> p_vector
+                           WHEN l2 THEN embedding <-> p_vector ELSE embedding <#> p_vector END AS distance
                   FROM memory.embeddings_meta
                  WHERE user_id = me AND model_id = p_model AND dimensions = length AND embedding IS NOT NULL
             ), best AS (SELECT * FROM candidates ORDER BY distance, chunk_id LIMIT p_limit)
