@@ -279,9 +279,10 @@ def test_a_bad_argument_is_refused_by_name(
     database: Database, tenant: Tenant, model: str, field: str, arguments: dict[str, Any]
 ) -> None:
     """And the transaction goes on."""
+    named: dict[str, Any] = {"model": model}
     with database.begin(tenant.actor) as tx:
         with pytest.raises(InvalidValue) as caught:
-            tx.memory.search(**{"model": model} | arguments)
+            tx.memory.search(**named | arguments)
         assert caught.value.field == field
         assert len(tx.memory.search("x")) == 0
 

@@ -290,9 +290,10 @@ async def test_a_bad_argument_is_refused_by_name(
     async_database: AsyncDatabase, tenant: Tenant, model: str, field: str, arguments: dict[str, Any]
 ) -> None:
     """And the transaction goes on."""
+    named: dict[str, Any] = {"model": model}
     async with async_database.begin(tenant.actor) as tx:
         with pytest.raises(InvalidValue) as caught:
-            await tx.memory.search(**{"model": model} | arguments)
+            await tx.memory.search(**named | arguments)
         assert caught.value.field == field
         assert len(await tx.memory.search("x")) == 0
 
