@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,7 +133,6 @@ def _make(place: Path, files: list[Path], count: int) -> None:
     queries = [pairs[number] for number in sorted(asked)] + [("question", text) for text in QUESTIONS]
     ordered = [*stored, *queries]
     embedder = Embedder.load()
-    logging.getLogger().setLevel(logging.WARNING)  # the model's package switches every package's log on
     batches = [
         np.asarray(embedder.embed([text for _, text in ordered[start : start + _BATCH]]), np.float32)
         for start in range(0, len(ordered), _BATCH)

@@ -101,7 +101,7 @@ class NotFound(DevMentorError):
     def __init__(self, entity: str, key: object = None) -> None:
         self.entity = entity
         self.key = key
-        suffix = f" with {key}" if isinstance(key, str) else f" {key}" if key is not None else ""
+        suffix = "" if key is None else f" {key!r}" if isinstance(key, str) else f" {key}"
         super().__init__(f"No {entity}{suffix} is visible to this actor.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,7 +34,13 @@ class Embedder:
             EmbedderUnavailable: It is not installed.
         """
         cls.check()
+        root = logging.getLogger()
+        before = root.level, root.handlers[:]
         import wordllama  # noqa: PLC0415 - an extra of the quickstart alone
+
+        # Its import switches the logs of every package on, which is for whoever runs the program to decide.
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
 
         folder = Path(wordllama.__file__).parent
         return cls(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))

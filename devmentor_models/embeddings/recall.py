@@ -173,7 +173,7 @@ def probe(
         _refuse_stranger(owner)
         found = find_default(owner) if model is None else get_model(owner, model)
         if found is None:
-            raise NotFound("embedding model", "the default")
+            raise NotFound("default embedding model")
         indexed = index_of(owner, found).state is IndexState.READY
         classes = _classes(owner, found, user, random.Random(seed))  # noqa: S311 - chooses, keeps no secret
         if not classes:

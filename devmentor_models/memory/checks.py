@@ -67,6 +67,11 @@ def check_length(field: str, length: int, model: str, dimensions: int) -> None:
         raise InvalidValue(field, f"has {length} dimensions; the vectors of {model} have {dimensions}")
 
 
+def no_model(name: str | None) -> NotFound:
+    """Make the error for an embedding model that is not there; None: the default one."""
+    return NotFound("default embedding model" if name is None else "embedding model", name)
+
+
 def check_model(row: Any, name: str | None, vector: PackedVector | None) -> None:
     """Check what a search has found of its embedding model.
 
@@ -81,6 +86,6 @@ def check_model(row: Any, name: str | None, vector: PackedVector | None) -> None
     """
     if row.model_id is None:
         if name is not None or vector is not None:
-            raise NotFound("embedding model", name if name is not None else "the default")
+            raise no_model(name)
     elif vector is not None:
         check_length("embedding", vector.dimensions, row.model_name, row.dimensions)

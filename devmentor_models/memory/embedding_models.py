@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from devmentor_models.errors import NotFound
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
+from devmentor_models.memory.checks import no_model
 from devmentor_models.memory.values import ModelInfo
 
 
@@ -27,5 +27,5 @@ class ModelLookup(Repository):
         """
         found = self.find(name)
         if found is None:
-            raise NotFound("embedding model", name if name is not None else "the default")
+            raise no_model(name)
         return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from devmentor_models.errors import NotFound
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.memory import queries
+from devmentor_models.memory.checks import no_model
 from devmentor_models.memory.values import ModelInfo
 
 
@@ -26,5 +26,5 @@ class AsyncModelLookup(AsyncRepository):
         """
         found = await self.find(name)
         if found is None:
-            raise NotFound("embedding model", name if name is not None else "the default")
+            raise no_model(name)
         return found

@@ -235,3 +235,13 @@ def test_an_account_with_another_password_is_left_alone(devmentor_database_url: 
             tx.users.set_password_hash(user_id, "!")
         with pytest.raises(SignInFailed, match="another password"):
             account.sign_in(database)
+
+
+def test_the_model_switches_no_logs_on() -> None:
+    """Its package does so when it is imported; commands would then tell of every revision they look at."""
+    said = (
+        "import logging; from devmentor_models.cli.embedder import Embedder; Embedder.load();"
+        "print(logging.getLogger().level, logging.getLogger().handlers)"
+    )
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert done.stdout.strip() == "30 []"

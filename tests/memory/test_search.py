@@ -292,7 +292,7 @@ def test_a_model_must_be_known(database: Database, tenant: Tenant) -> None:
     with database.begin(tenant.actor) as tx:
         searches: list[dict[str, Any]] = [{"query": "x"}, {"embedding": [1, 0, 0]}]
         for arguments in searches:
-            with pytest.raises(NotFound, match="embedding model"):
+            with pytest.raises(NotFound, match="No embedding model 'no such model' is visible"):
                 tx.memory.search(**arguments, model="no such model")
         assert (tx.search_history.list()).items == []
 

@@ -303,7 +303,7 @@ async def test_a_model_must_be_known(async_database: AsyncDatabase, tenant: Tena
     async with async_database.begin(tenant.actor) as tx:
         searches: list[dict[str, Any]] = [{"query": "x"}, {"embedding": [1, 0, 0]}]
         for arguments in searches:
-            with pytest.raises(NotFound, match="embedding model"):
+            with pytest.raises(NotFound, match="No embedding model 'no such model' is visible"):
                 await tx.memory.search(**arguments, model="no such model")
         assert (await tx.search_history.list()).items == []
 
