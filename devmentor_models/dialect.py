@@ -73,6 +73,7 @@ class PooledDialect(PGDialect_psycopg):
     """psycopg, with connections that psycopg_pool owns."""
 
     supports_statement_cache = True
+    packs_vectors = True  # for kit.vectors
 
     def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout: psycopg_pool configures a connection once, when it is made."""
@@ -95,6 +96,7 @@ class AsyncPooledDialect(PGDialectAsync_psycopg):
     """The same for asyncio."""
 
     supports_statement_cache = True
+    packs_vectors = True
 
     def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from pgvector import HalfVector
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from sqlalchemy import Dialect
 from sqlalchemy.types import UserDefinedType
 
 
@@ -50,6 +52,15 @@ class Packed(UserDefinedType[PackedVector]):
     """The type of a parameter that is a `PackedVector`."""
 
     cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Leave vectors packed for our own connections, and write them as text for those of a plain engine.
+
+        An engine that connected before this module was imported does not know how to send a packed one.
+        """
+        if getattr(dialect, "packs_vectors", False):
+            return None
+        return lambda packed: None if packed is None else HalfVector.from_binary(packed).to_text()
 
     def get_col_spec(self, **_: Any) -> str:
         """Return the type's name."""

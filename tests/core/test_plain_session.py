@@ -12,6 +12,11 @@ from sqlalchemy.orm import Session
 from devmentor_models import Actor, Database, bind_actor
 from devmentor_models.auth.repositories import UserRepository
 from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, UniqueViolation
+from devmentor_models.memory.documents import DocumentRepository
+from devmentor_models.memory.enums import DocumentSource
+from devmentor_models.memory.memory import MemoryRepository
+from devmentor_models.memory.values import NewChunk
+from devmentor_models.testing.factories.ai import EmbeddingModelFactory
 from devmentor_models.testing.factories.auth import UserFactory
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +91,18 @@ def test_without_prepared_statements_none_are_made(devmentor_url: str) -> None:
         with database.begin(Actor.service("auth")) as tx:
             left = tx.session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
             assert left.scalar_one() == 0
+
+
+def test_a_vector_is_searched_over_a_plain_session(session: Session) -> None:
+    """An engine that connected before this library was imported knows no packed vectors."""
+    model = EmbeddingModelFactory.insert(session, dimensions=3)
+    user = UserFactory.insert(session)
+    name, user_id = model.name, user.id
+    session.commit()
+    bind_actor(session, Actor.user(user_id))
+    chunk = NewChunk("text", [0.25, 0, 1])
+    DocumentRepository(session).store(
+        title="t", content="text", source=DocumentSource.NOTE, chunks=[chunk], model=name
+    )
+    (hit,) = MemoryRepository(session).search(embedding=[0.25, 0, 1], model=name)
+    assert hit.distance == pytest.approx(0, abs=1e-6)

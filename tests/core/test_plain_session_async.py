@@ -11,6 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from devmentor_models import Actor, AsyncDatabase, bind_actor
 from devmentor_models.auth.repositories_async import AsyncUserRepository
 from devmentor_models.errors import ActorChanged, ActorMissing, InvalidValue, UniqueViolation
+from devmentor_models.memory.documents_async import AsyncDocumentRepository
+from devmentor_models.memory.enums import DocumentSource
+from devmentor_models.memory.memory_async import AsyncMemoryRepository
+from devmentor_models.memory.values import NewChunk
+from devmentor_models.testing.factories.ai import EmbeddingModelFactory
 from devmentor_models.testing.factories.auth import UserFactory
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +92,18 @@ async def test_without_prepared_statements_none_are_made(devmentor_url: str) -> 
         async with database.begin(Actor.service("auth")) as tx:
             left = await tx.session.execute(text("SELECT count(*) FROM pg_prepared_statements"))
             assert left.scalar_one() == 0
+
+
+async def test_a_vector_is_searched_over_a_plain_session(async_session: AsyncSession) -> None:
+    """An engine that connected before this library was imported knows no packed vectors."""
+    model = await async_session.run_sync(EmbeddingModelFactory.insert, dimensions=3)
+    user = await async_session.run_sync(UserFactory.insert)
+    name, user_id = model.name, user.id
+    await async_session.commit()
+    bind_actor(async_session, Actor.user(user_id))
+    chunk = NewChunk("text", [0.25, 0, 1])
+    await AsyncDocumentRepository(async_session).store(
+        title="t", content="text", source=DocumentSource.NOTE, chunks=[chunk], model=name
+    )
+    (hit,) = await AsyncMemoryRepository(async_session).search(embedding=[0.25, 0, 1], model=name)
+    assert hit.distance == pytest.approx(0, abs=1e-6)
