@@ -16,6 +16,7 @@ from devmentor_models.memory.streams import BATCH_BYTES, Documents, batches
 from devmentor_models.memory.values import IngestResult, NewDocument, StoreResult
 from devmentor_models.memory.writer import DocumentWriter
 from devmentor_models.security.actor import Actor
+from devmentor_models.transaction import Transaction
 
 Refused = InvalidValue | ConstraintViolation
 
@@ -74,7 +75,9 @@ def ingest(
         Lanes(limit, ingestion.settle) as lanes,
     ):
         for batch in stream:
-            lanes.start(partial(ingestion.store, batch), _keys(batch))
+            # One worker has nobody to keep apart from, and hashing the texts takes a while.
+            keys = _keys(batch) if limit > 1 else set()
+            lanes.start(partial(ingestion.store, batch), keys)
     return ingestion.total
 
 
@@ -136,15 +139,14 @@ class _Ingestion:
         return outcome
 
     def _store(self, batch: Sequence[NewDocument]) -> StoreResult:
+        def work(tx: Transaction) -> StoreResult:
+            return tx.documents.store_many(batch, model=self.model)
+
         try:
-            return self.database.run(
-                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
-            )
+            return self.database.run(work, actor=self.actor)
         except CommitUnknown:
             # Storing again what is stored changes nothing.
-            return self.database.run(
-                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
-            )
+            return self.database.run(work, actor=self.actor)
 
 
 def _keys(batch: Iterable[NewDocument]) -> set[tuple[str, int]]:

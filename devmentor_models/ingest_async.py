@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from devmentor_models.memory.streams import BATCH_BYTES, AsyncDocuments, batches
 from devmentor_models.memory.values import IngestResult, NewDocument, StoreResult
 from devmentor_models.memory.writer_async import AsyncDocumentWriter
 from devmentor_models.security.actor import Actor
+from devmentor_models.transaction_async import AsyncTransaction
 
 Refused = InvalidValue | ConstraintViolation
 
@@ -73,7 +74,9 @@ async def ingest(
         AsyncLanes(limit, ingestion.settle) as lanes,
     ):
         async for batch in stream:
-            await lanes.start(partial(ingestion.store, batch), _keys(batch))
+            # One worker has nobody to keep apart from, and hashing the texts takes a while.
+            keys = _keys(batch) if limit > 1 else set()
+            await lanes.start(partial(ingestion.store, batch), keys)
     return ingestion.total
 
 
@@ -137,15 +140,14 @@ class _Ingestion:
         return outcome
 
     async def _store(self, batch: Sequence[NewDocument]) -> StoreResult:
+        def work(tx: AsyncTransaction) -> Awaitable[StoreResult]:
+            return tx.documents.store_many(batch, model=self.model)
+
         try:
-            return await self.database.run(
-                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
-            )
+            return await self.database.run(work, actor=self.actor)
         except CommitUnknown:
             # Storing again what is stored changes nothing.
-            return await self.database.run(
-                lambda tx: tx.documents.store_many(batch, model=self.model), actor=self.actor
-            )
+            return await self.database.run(work, actor=self.actor)
 
 
 def _keys(batch: Iterable[NewDocument]) -> set[tuple[str, int]]:

@@ -35,12 +35,12 @@ class Embedder:
         """
         cls.check()
         root = logging.getLogger()
-        before = root.level, root.handlers[:]
+        level, handlers = root.level, root.handlers[:]
         import wordllama  # noqa: PLC0415 - an extra of the quickstart alone
 
         # Its import switches the logs of every package on, which is for whoever runs the program to decide.
-        root.setLevel(before[0])
-        root.handlers[:] = before[1]
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
         folder = Path(wordllama.__file__).parent
         return cls(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))

@@ -14,18 +14,13 @@ from devmentor_models.memory.values import ModelInfo
 class ModelLookup(Repository):
     """The active embedding models, read only."""
 
-    def find(self, name: str | None) -> ModelInfo | None:
-        """Return the active model of that name (None: the default one), if there is one."""
-        row: Any = (self._execute(queries.embedding_model(), {"name": name})).one_or_none()
-        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])
-
     def get(self, name: str | None) -> ModelInfo:
         """Return the active model of that name (None: the default one).
 
         Raises:
             NotFound: There is none.
         """
-        found = self.find(name)
-        if found is None:
+        row: Any = (self._execute(queries.embedding_model(), {"name": name})).one_or_none()
+        if row is None:
             raise no_model(name)
-        return found
+        return ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])

@@ -13,18 +13,13 @@ from devmentor_models.memory.values import ModelInfo
 class AsyncModelLookup(AsyncRepository):
     """The active embedding models, read only."""
 
-    async def find(self, name: str | None) -> ModelInfo | None:
-        """Return the active model of that name (None: the default one), if there is one."""
-        row: Any = (await self._execute(queries.embedding_model(), {"name": name})).one_or_none()
-        return None if row is None else ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])
-
     async def get(self, name: str | None) -> ModelInfo:
         """Return the active model of that name (None: the default one).
 
         Raises:
             NotFound: There is none.
         """
-        found = await self.find(name)
-        if found is None:
+        row: Any = (await self._execute(queries.embedding_model(), {"name": name})).one_or_none()
+        if row is None:
             raise no_model(name)
-        return found
+        return ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])

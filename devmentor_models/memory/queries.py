@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
+    ColumnElement,
     Executable,
     Select,
     String,
@@ -148,15 +150,19 @@ def _put_embeddings() -> Executable:
 PUT_EMBEDDINGS = _put_embeddings()
 
 
+def is_model_named(name: BindParameter[str]) -> ColumnElement[bool]:
+    """Return the condition on the active embedding model of a name; NULL stands for the default one."""
+    models = table_named("ai.embedding_models")
+    return models.c.active & or_(models.c.name == name, name.is_(None) & models.c.is_default)
+
+
 @cache
 def embedding_model() -> Executable:
     """Return the active embedding model called ``:name``; NULL stands for the default one."""
     models = table_named("ai.embedding_models")
-    name = bindparam("name", type_=String())
     columns = ("id", "name", "dimensions", "metric", "qdrant_collection")
-    return select(*(models.c[column] for column in columns)).where(
-        models.c.active, or_(models.c.name == name, name.is_(None) & models.c.is_default)
-    )
+    named = is_model_named(bindparam("name", type_=String()))
+    return select(*(models.c[column] for column in columns)).where(named)
 
 
 @cache

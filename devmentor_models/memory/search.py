@@ -42,6 +42,7 @@ from devmentor_models.kit.types import Json, Timestamp
 from devmentor_models.kit.vectors import Packed
 from devmentor_models.memory.enums import SearchMode
 from devmentor_models.memory.matching import MINUSES
+from devmentor_models.memory.queries import is_model_named
 
 CHUNKS = table_named("memory.chunks")
 DOCUMENTS = table_named("memory.documents")
@@ -122,7 +123,6 @@ def _model(shape: Shape) -> CTE:
 
     Its ``usable`` is its key, unless the vector has another length than the model's.
     """
-    chosen = and_(MODELS.c.active, or_(MODELS.c.name == _MODEL, _MODEL.is_(None) & MODELS.c.is_default))
     fits = (
         true()
         if shape.mode is SearchMode.TEXT
@@ -137,7 +137,7 @@ def _model(shape: Shape) -> CTE:
             cast(MODELS.c.metric, Text).label("metric"),
             case((fits, MODELS.c.id)).label("usable"),
         )
-        .select_from(one.outerjoin(MODELS, chosen))
+        .select_from(one.outerjoin(MODELS, is_model_named(_MODEL)))
         .limit(1)  # what the planner cannot know
         .cte("model")
         .prefix_with("MATERIALIZED")
