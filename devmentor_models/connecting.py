@@ -8,6 +8,7 @@ from typing import Any, Self
 from psycopg import Connection, OperationalError
 
 from devmentor_models.errors import DevMentorError, PoolTimeout
+from devmentor_models.opening import OpeningConnection
 from devmentor_models.tls import explain
 
 
@@ -29,7 +30,7 @@ class Attempts:
         return explain(failure) or PoolTimeout(f"No connection came free in time; the last attempt: {said}")
 
 
-class WatchedConnection(Connection[Any]):
+class WatchedConnection(OpeningConnection, Connection[Any]):
     """A connection whose making is noted."""
 
     @classmethod
@@ -37,6 +38,7 @@ class WatchedConnection(Connection[Any]):
         """Connect, as psycopg does, and note in ``attempts`` what became of it."""
         try:
             made = super().connect(conninfo, **kwargs)
+            made.wait(made.know_gen())
         except OperationalError as error:
             attempts.failure = error
             raise

@@ -7,6 +7,7 @@ from typing import Any, Self
 from psycopg import AsyncConnection, OperationalError
 
 from devmentor_models.errors import DevMentorError, PoolTimeout
+from devmentor_models.opening import OpeningConnection
 from devmentor_models.tls import explain
 
 
@@ -28,7 +29,7 @@ class AsyncAttempts:
         return explain(failure) or PoolTimeout(f"No connection came free in time; the last attempt: {said}")
 
 
-class AsyncWatchedConnection(AsyncConnection[Any]):
+class AsyncWatchedConnection(OpeningConnection, AsyncConnection[Any]):
     """A connection whose making is noted."""
 
     @classmethod
@@ -36,6 +37,7 @@ class AsyncWatchedConnection(AsyncConnection[Any]):
         """Connect, as psycopg does, and note in ``attempts`` what became of it."""
         try:
             made = await super().connect(conninfo, **kwargs)
+            await made.wait(made.know_gen())
         except OperationalError as error:
             attempts.failure = error
             raise

@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,7 +16,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from devmentor_models.connecting import Attempts, WatchedConnection, check_security
-from devmentor_models.dialect import LeanCursor, Opening, begin_with
+from devmentor_models.dialect import LeanCursor, begin_with
 from devmentor_models.errors import (
     ActorMissing,
     ConnectionLost,
@@ -28,8 +27,8 @@ from devmentor_models.errors import (
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
-from devmentor_models.security.actor import Actor, context_sql
-from devmentor_models.security.signing import IDENTITY
+from devmentor_models.opening import Opening
+from devmentor_models.security.actor import Actor
 from devmentor_models.settings import DatabaseSettings
 from devmentor_models.transaction import Transaction
 
@@ -212,7 +211,7 @@ class Database:
     def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
         """Return a session whose transaction has begun as ``actor``."""
         self._ensure_open()
-        opening = self._opening(actor, readonly=readonly, isolation=isolation)
+        opening = Opening(actor, self._key, readonly, isolation)
         try:
             return self._begin(actor, opening)
         except ConnectionLost:
@@ -220,16 +219,6 @@ class Database:
             # the server every idle connection is dead, so all of them are checked before the one retry.
             self._pool.check()
             return self._begin(actor, opening)
-
-    def _opening(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Opening:
-        begin = "BEGIN"
-        if isolation:
-            begin += f" ISOLATION LEVEL {isolation}"
-        if readonly:
-            begin += " READ ONLY"
-        if self._key is None:
-            return Opening(f"{begin}; {context_sql(actor)}")
-        return Opening(f"{begin}; {IDENTITY}", partial(self._key.context_sql, actor))
 
     def _begin(self, actor: Actor, opening: Opening) -> Session:
         session = Session(self._engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})

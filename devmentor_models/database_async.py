@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -16,7 +15,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from devmentor_models.connecting_async import AsyncAttempts, AsyncWatchedConnection, check_security
-from devmentor_models.dialect import AsyncLeanCursor, Opening, begin_with
+from devmentor_models.dialect import AsyncLeanCursor, begin_with
 from devmentor_models.errors import (
     ActorMissing,
     ConnectionLost,
@@ -27,8 +26,8 @@ from devmentor_models.errors import (
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
 from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
-from devmentor_models.security.actor import Actor, context_sql
-from devmentor_models.security.signing import IDENTITY
+from devmentor_models.opening import Opening
+from devmentor_models.security.actor import Actor
 from devmentor_models.settings import DatabaseSettings
 from devmentor_models.transaction_async import AsyncTransaction
 
@@ -211,7 +210,7 @@ class AsyncDatabase:
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
         await self._ensure_open()
-        opening = self._opening(actor, readonly=readonly, isolation=isolation)
+        opening = Opening(actor, self._key, readonly, isolation)
         try:
             return await self._begin(actor, opening)
         except ConnectionLost:
@@ -219,16 +218,6 @@ class AsyncDatabase:
             # the server every idle connection is dead, so all of them are checked before the one retry.
             await self._pool.check()
             return await self._begin(actor, opening)
-
-    def _opening(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Opening:
-        begin = "BEGIN"
-        if isolation:
-            begin += f" ISOLATION LEVEL {isolation}"
-        if readonly:
-            begin += " READ ONLY"
-        if self._key is None:
-            return Opening(f"{begin}; {context_sql(actor)}")
-        return Opening(f"{begin}; {IDENTITY}", partial(self._key.context_sql, actor))
 
     async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
         session = AsyncSession(self._engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})

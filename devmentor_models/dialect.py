@@ -1,75 +1,62 @@
-"""SQLAlchemy dialects over psycopg_pool: BEGIN carries the actor's context in its own message.
+"""SQLAlchemy dialects over connections that begin late; see `opening`.
 
-Connections come from psycopg_pool in autocommit mode, and the dialect sends ``BEGIN`` itself, so that
-``BEGIN; SET LOCAL …`` is one round trip instead of two or more (DESIGN §4). Whoever begins a transaction
-without a message set gets a plain ``BEGIN``.
+Connections come from psycopg_pool in autocommit mode, and `opening` sends ``BEGIN`` itself, together with the
+actor's context and the first statement (DESIGN §4). Whoever begins a transaction without having said how gets
+a plain ``BEGIN``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncCursor, Cursor
-from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
+from devmentor_models.kit.provenance import is_ours
+from devmentor_models.opening import Opening, OpeningCursor
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a transaction begins.
-
-    Attributes:
-        message: BEGIN, and what goes with it.
-        answer: Makes a second message of the row that the first one returned; None where one is enough.
-    """
-
-    message: str = "BEGIN"
-    answer: Callable[[Sequence[str]], str] | None = None
+#: How the next transaction of this context begins.
+_next_opening: ContextVar[Opening | None] = ContextVar("devmentor_opening", default=None)
 
 
-#: What the next transaction of this context begins with.
-begin_message: ContextVar[Opening] = ContextVar("devmentor_begin_message")
-_PLAIN = Opening()
+class LeanCursor(OpeningCursor, Cursor[Any]):
+    """The cursor of the library's connections."""
 
 
-class LeanCursor(Cursor[Any]):
-    """A cursor that describes columns by plain tuples.
-
-    SQLAlchemy asks for the description after every statement, and reads the names and types in it at most;
-    psycopg's own objects, which also look up each type, took 5 % of a point read.
-    """
-
-    @property
-    def description(self) -> Any:
-        """The columns of the current result, as DB-API has them; None when it has no rows."""
-        return _described(self.pgresult) or super().description
-
-
-class AsyncLeanCursor(AsyncCursor[Any]):
+class AsyncLeanCursor(OpeningCursor, AsyncCursor[Any]):
     """The same for asyncio."""
 
-    @property
-    def description(self) -> Any:
-        """The columns of the current result, as DB-API has them; None when it has no rows."""
-        return _described(self.pgresult) or super().description
+
+class _Trusting:
+    """Tells a cursor whether the statement that it is to execute was composed of our own words."""
+
+    def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        """Execute a statement."""
+        _trust(cursor, context)
+        super().do_execute(cursor, statement, parameters, context)  # type: ignore[misc] # the dialect's
+
+    def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        """Execute a statement once for each set of parameters."""
+        _trust(cursor, context)
+        super().do_executemany(cursor, statement, parameters, context)  # type: ignore[misc] # the dialect's
+
+    def do_execute_no_params(self, cursor: Any, statement: Any, context: Any = None) -> None:
+        """Execute a statement without parameters."""
+        _trust(cursor, context)
+        super().do_execute_no_params(cursor, statement, context)  # type: ignore[misc] # the dialect's
 
 
-def _described(result: PGresult | None) -> list[tuple[Any, ...]]:
-    if result is None:
-        return []
-    return [
-        ((result.fname(column) or b"").decode(), result.ftype(column), None, None, None, None, None)
-        for column in range(result.nfields)
-    ]
+def _trust(cursor: Any, context: Any) -> None:
+    driver = getattr(cursor, "_cursor", cursor)  # SQLAlchemy wraps cursors of asyncio
+    if isinstance(driver, OpeningCursor):
+        driver.trusted = is_ours(context)
 
 
-class PooledDialect(PGDialect_psycopg):
+class PooledDialect(_Trusting, PGDialect_psycopg):
     """psycopg, with connections that psycopg_pool owns."""
 
     supports_statement_cache = True
@@ -79,12 +66,12 @@ class PooledDialect(PGDialect_psycopg):
         """Do nothing per checkout: psycopg_pool configures a connection once, when it is made."""
 
     def do_begin(self, dbapi_connection: Any) -> None:
-        """Send BEGIN together with the actor's context."""
-        # Never prepared: a prepared statement cannot hold several commands.
-        opening, connection = begin_message.get(_PLAIN), dbapi_connection.driver_connection
-        cursor = connection.execute(opening.message, prepare=False)
-        if opening.answer:
-            connection.execute(opening.answer(_last_row(cursor)), prepare=False)
+        """Say how the transaction begins."""
+        connection, opening = dbapi_connection.driver_connection, _next_opening.get()
+        if opening is None:
+            connection.execute("BEGIN")
+        else:
+            connection.wait(connection.open_gen(opening))
 
     @classmethod
     def get_async_dialect_cls(cls, url: Any) -> type[PGDialectAsync_psycopg]:
@@ -92,7 +79,7 @@ class PooledDialect(PGDialect_psycopg):
         return AsyncPooledDialect
 
 
-class AsyncPooledDialect(PGDialectAsync_psycopg):
+class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
     """The same for asyncio."""
 
     supports_statement_cache = True
@@ -102,29 +89,22 @@ class AsyncPooledDialect(PGDialectAsync_psycopg):
         """Do nothing per checkout."""
 
     def do_begin(self, dbapi_connection: Any) -> None:
-        """Send BEGIN together with the actor's context."""
-        opening, connection = begin_message.get(_PLAIN), dbapi_connection.driver_connection
-        cursor = await_only(connection.execute(opening.message, prepare=False))
-        if opening.answer:
-            await_only(connection.execute(opening.answer(_last_row(cursor)), prepare=False))
-
-
-def _last_row(cursor: Any) -> list[str]:
-    """Return the row of the last of several statements, as text."""
-    while cursor.nextset():
-        pass
-    result: PGresult = cursor.pgresult
-    return [(result.get_value(0, column) or b"").decode() for column in range(result.nfields)]
+        """Say how the transaction begins."""
+        connection, opening = dbapi_connection.driver_connection, _next_opening.get()
+        if opening is None:
+            await_only(connection.execute("BEGIN"))
+        else:
+            await_only(connection.wait(connection.open_gen(opening)))
 
 
 def begin_with(session: Session, opening: Opening) -> None:
     """Begin the session's transaction as ``opening`` says, and nothing but the session's."""
-    reset = begin_message.set(opening)
+    reset = _next_opening.set(opening)
     try:
         session.begin()
         session.connection()
     finally:
-        begin_message.reset(reset)
+        _next_opening.reset(reset)
 
 
 registry.register("postgresql.devmentor", __name__, "PooledDialect")

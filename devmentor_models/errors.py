@@ -91,6 +91,15 @@ class ContextRefused(DevMentorError):
     """
 
 
+class ContextExpired(ContextRefused):
+    """The signature of the context was made more than a minute ago, by the server's clock; nothing was run.
+
+    The server's clock was set, or this process was stopped for so long: running the transaction again helps.
+    """
+
+    retryable = True
+
+
 class ActorChanged(DevMentorError):
     """A transaction keeps its actor: begin another transaction for another actor."""
 

@@ -14,7 +14,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    literal_column,
     select,
     update,
 )
@@ -29,6 +28,7 @@ from devmentor_models.ai.models import (
     Usage,
 )
 from devmentor_models.kit.batches import delete_batch
+from devmentor_models.kit.provenance import constant
 
 # What RETURNING delivers replaces what the session remembers of a row.
 _FRESH = {"populate_existing": True, "synchronize_session": False}
@@ -162,7 +162,7 @@ _PERIOD = (
     Usage.created_at < bindparam("until"),
 )
 # A literal: as a parameter it would not be recognised as the same expression in GROUP BY.
-_DAY = cast(func.timezone(literal_column("'UTC'"), Usage.created_at), Date).label("day")
+_DAY = cast(func.timezone(constant("'UTC'"), Usage.created_at), Date).label("day")
 USAGE_TOTALS = (
     select(
         _DAY,

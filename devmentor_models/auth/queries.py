@@ -28,13 +28,13 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    text,
     update,
 )
 
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry, User, UserKey
 from devmentor_models.kit.base import Base
+from devmentor_models.kit.provenance import constant
 from devmentor_models.kit.types import Timestamp
 
 # The tables behind the classes: Core statements skip the ORM's compilation and loading.
@@ -124,7 +124,8 @@ RECORD_LOGIN = (
     update(USERS)
     .where(
         USERS.c.id == parameter(USERS.c.id, "user_id"),
-        USERS.c.last_login_at.is_(None) | (USERS.c.last_login_at < func.now() - text("interval '1 hour'")),
+        USERS.c.last_login_at.is_(None)
+        | (USERS.c.last_login_at < func.now() - constant("interval '1 hour'")),
     )
     .values(last_login_at=func.now())
     .returning(USERS.c.id)
@@ -168,7 +169,7 @@ MENTIONS = select(
 #: Written by triggers; everything else is a security event.
 ROW_CHANGES = (AuditEvent.INSERT, AuditEvent.UPDATE, AuditEvent.DELETE)
 #: As in the index of security events, which PostgreSQL only takes where it sees the same constants.
-IS_SECURITY_EVENT = text("auth.audit_log.event NOT IN ('insert', 'update', 'delete')")
+IS_SECURITY_EVENT = constant("auth.audit_log.event NOT IN ('insert', 'update', 'delete')")
 
 RECORD_EVENT = insert(AUDIT).inline().values(created_at=func.now())
 

@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, declared_attr,
 
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.plain import column_check
+from devmentor_models.kit.provenance import constant
 from devmentor_models.kit.types import Timestamp
 from devmentor_models.security.declarations import Security
 
@@ -140,7 +141,7 @@ class SoftDeletable:
     )
 
 
-LIVE = text("deleted_at IS NULL")
+LIVE = constant("deleted_at IS NULL")
 
 
 def pg_enum(enum: type[StrEnum], schema: str) -> Enum:

@@ -15,9 +15,17 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from devmentor_models.errors import ActorChanged, CommitUnknown, ConnectionLost
 from devmentor_models.kit.translate import scrub, translate
-from devmentor_models.security.actor import Actor, context_sql
-from devmentor_models.security.signing import IDENTITY, KEY_VARIABLE, signing_key
+from devmentor_models.security.actor import Actor
+from devmentor_models.security.signing import (
+    IDENTITY,
+    KEY_VARIABLE,
+    SessionIdentity,
+    context_arguments,
+    signing_key,
+)
 
+#: Sets the actor of a transaction that has begun; the arguments are `context_arguments`.
+ENTER = "SELECT devmentor.enter(%s, %s, %s, %s, %s, %s, %s, %s)"
 #: Where a session keeps its actor, in ``session.info``.
 ACTOR_KEY = "devmentor.actor"
 #: Where it keeps whom a service that began for nobody acts for meanwhile; see `adopt`.
@@ -45,11 +53,8 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
         if transaction.nested:
             return
         session.info.pop(_ADOPTED_KEY, None)
-        if key is None:
-            connection.exec_driver_sql(context_sql(actor))
-        else:
-            identity = connection.exec_driver_sql(IDENTITY).one()
-            connection.exec_driver_sql(key.context_sql(actor, identity))
+        identity = SessionIdentity.answered(*connection.exec_driver_sql(IDENTITY).one()) if key else None
+        connection.exec_driver_sql(ENTER, context_arguments(actor, key, identity))
 
     event.listen(session.sync_session if isinstance(session, AsyncSession) else session, "after_begin", apply)
 

@@ -21,7 +21,7 @@ from sqlalchemy.sql.schema import ColumnCollectionConstraint
 
 from devmentor_models import errors, tls
 from devmentor_models.kit.base import Base
-from devmentor_models.security.context import CONTEXT_REFUSED
+from devmentor_models.security.context import CONTEXT_EXPIRED, CONTEXT_REFUSED
 
 _CONSTRAINTS: dict[type[psycopg.Error], type[errors.ConstraintViolation]] = {
     pg.UniqueViolation: errors.UniqueViolation,
@@ -38,6 +38,13 @@ _OTHERS: tuple[tuple[type[psycopg.Error], type[errors.DevMentorError]], ...] = (
     (pg.QueryCanceled, errors.StatementTimeout),
     (pg.LockNotAvailable, errors.LockTimeout),
 )
+
+
+#: What our own functions raise.
+_OURS: dict[str, type[errors.DevMentorError]] = {
+    CONTEXT_REFUSED: errors.ContextRefused,
+    CONTEXT_EXPIRED: errors.ContextExpired,
+}
 
 
 def translate(error: BaseException) -> errors.DevMentorError | None:
@@ -61,8 +68,8 @@ def _from_psycopg(error: psycopg.Error) -> errors.DevMentorError:
     for other, translated in _OTHERS:
         if isinstance(error, other):
             return translated()
-    if error.sqlstate == CONTEXT_REFUSED:
-        return errors.ContextRefused()
+    if refused := _OURS.get(error.sqlstate or ""):
+        return refused()
     if insecure := tls.explain(error):
         return insecure
     if _is_connection_loss(error):

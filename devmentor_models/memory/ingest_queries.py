@@ -18,9 +18,9 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
-    text,
 )
 
+from devmentor_models.kit.provenance import constant
 from devmentor_models.kit.types import Json
 
 
@@ -68,7 +68,7 @@ _USER = bindparam("tenant_id", type_=Uuid())
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 #: For each draft: the document with its content, and the one at its address with other content.
-PROBE: Executable = text(
+PROBE: Executable = constant(
     "SELECT same, old FROM memory.stored_versions(:tenant_id, :projects, :hashes, :uris) ORDER BY place"
 ).bindparams(
     _USER,
@@ -78,23 +78,23 @@ PROBE: Executable = text(
 )
 
 #: In one order everywhere: writers wait for each other, not in a circle.
-LOCK: Executable = text(
+LOCK: Executable = constant(
     "SELECT id, project_id, content_hash, source_uri FROM memory.documents"
     " WHERE user_id = :tenant_id AND id = ANY (:ids) AND deleted_at IS NULL ORDER BY id FOR UPDATE"
 ).bindparams(_USER, _IDS)
 
-PURGE: Executable = text(
+PURGE: Executable = constant(
     "DELETE FROM memory.documents WHERE user_id = :tenant_id AND id = ANY (:ids)"
 ).bindparams(_USER, _IDS)
 
 #: What another transaction has stored meanwhile is left alone, and looked at again.
-INSERT_DOCUMENTS: Executable = text(
+INSERT_DOCUMENTS: Executable = constant(
     f"INSERT INTO memory.documents (user_id, {_DOCUMENT})"
     f" SELECT :tenant_id, {_DOCUMENT} FROM pg_temp.devmentor_new_documents"
     " ON CONFLICT DO NOTHING RETURNING id"
 ).bindparams(_USER)
 
-UPDATE_DOCUMENT: Executable = text(
+UPDATE_DOCUMENT: Executable = constant(
     "UPDATE memory.documents SET title = :title, content = :content, content_hash = :content_hash,"
     " source = CAST(:source AS memory.document_source), language = CAST(:language AS memory.text_language),"
     " metadata = :metadata WHERE user_id = :tenant_id AND id = :document_id"
@@ -106,7 +106,7 @@ UPDATE_DOCUMENT: Executable = text(
 )
 
 #: The chunks of documents that are replaced, and how far their vectors of ``:model_id`` are.
-STORED_CHUNKS: Executable = text(
+STORED_CHUNKS: Executable = constant(
     "SELECT c.document_id, c.id, c.content_hash, c.ordinal, c.token_count, c.start_offset, c.end_offset,"
     " CAST(c.language AS text), CAST(e.status AS text)"
     " FROM memory.chunks c LEFT JOIN memory.embeddings_meta e"
@@ -116,11 +116,11 @@ STORED_CHUNKS: Executable = text(
     " WHERE c.user_id = :tenant_id AND c.document_id = ANY (:ids) ORDER BY c.document_id, c.ordinal"
 ).bindparams(_USER, _IDS, bindparam("model_id", type_=Uuid()))
 
-DELETE_CHUNKS: Executable = text(
+DELETE_CHUNKS: Executable = constant(
     "DELETE FROM memory.chunks WHERE user_id = :tenant_id AND id = ANY (:ids)"
 ).bindparams(_USER, _IDS)
 
-MOVE_CHUNKS: Executable = text(
+MOVE_CHUNKS: Executable = constant(
     "UPDATE memory.chunks c SET ordinal = k.ordinal, token_count = k.token_count,"
     " start_offset = k.start_offset, end_offset = k.end_offset,"
     " language = CAST(k.language AS memory.text_language)"
@@ -135,13 +135,13 @@ MOVE_CHUNKS: Executable = text(
     bindparam("languages", type_=ARRAY(Text())),
 )
 
-INSERT_CHUNKS: Executable = text(
+INSERT_CHUNKS: Executable = constant(
     f"INSERT INTO memory.chunks (user_id, id, {_CHUNK})"
     f" SELECT :tenant_id, id, {_CHUNK} FROM pg_temp.devmentor_new_chunks"
 ).bindparams(_USER)
 
 #: A chunk without a vector waits for one.
-INSERT_EMBEDDINGS: Executable = text(
+INSERT_EMBEDDINGS: Executable = constant(
     "INSERT INTO memory.embeddings_meta"
     " (user_id, document_id, chunk_id, model_id, dimensions, qdrant_collection, content_hash, status,"
     " embedding) SELECT :tenant_id, document_id, id, :model_id, :dimensions, :collection, content_hash,"
@@ -154,4 +154,4 @@ INSERT_EMBEDDINGS: Executable = text(
     bindparam("collection", type_=String()),
 )
 
-RENEW_STATISTICS: Executable = text("SELECT memory.renew_statistics()")
+RENEW_STATISTICS: Executable = constant("SELECT memory.renew_statistics()")

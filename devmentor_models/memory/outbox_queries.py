@@ -21,11 +21,11 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    text,
     update,
 )
 
 from devmentor_models.kit.base import table_named
+from devmentor_models.kit.provenance import constant
 from devmentor_models.kit.types import Json, LongText
 from devmentor_models.memory.models import OutboxEntry
 
@@ -76,7 +76,7 @@ FAIL: Executable = (
         available_at=func.clock_timestamp()
         + func.least(func.power(2, func.least(OutboxEntry.attempts, 12)), 3600)
         * ((1 + func.random()) / 2)
-        * text("interval '1 second'"),
+        * constant("interval '1 second'"),
     )
     .returning(OutboxEntry.id)
 )

@@ -205,6 +205,7 @@ class DocumentWriter(Repository):
         """Bring rows into a temporary table."""
         driver: Any = driver_connection(self.session)
         with driver_errors(), driver.cursor() as cursor:
+            cursor.trusted = True  # its tables go with the transaction
             # Never prepared: a prepared statement cannot hold several commands.
             cursor.execute(staged.create, prepare=False)
             with cursor.copy(staged.copy) as copy:

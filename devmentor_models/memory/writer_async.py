@@ -207,6 +207,7 @@ class AsyncDocumentWriter(AsyncRepository):
         driver: Any = await self.session.run_sync(driver_connection)
         with driver_errors():
             async with driver.cursor() as cursor:
+                cursor.trusted = True  # its tables go with the transaction
                 # Never prepared: a prepared statement cannot hold several commands.
                 await cursor.execute(staged.create, prepare=False)
                 async with cursor.copy(staged.copy) as copy:

@@ -174,6 +174,10 @@ class Protected:
                 return chore.when or "true"
         return None
 
+    def written_by_nobody(self, *, signed: bool) -> bool:
+        """Tell whether rows are added where nobody acts; to a trail only where contexts are not signed."""
+        return self.written_by_all and not (signed and self.security.policy.visibility is Visibility.TRAIL)
+
     @property
     def written_by_all(self) -> bool:
         """Whether anybody with the privilege adds rows, whomever they are about."""

@@ -8,9 +8,9 @@ from devmentor_models.migrations.identifiers import literal
 from devmentor_models.proof.declared import NOBODY, SERVICES, TRIED, Protected
 from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.rows import WITHOUT, Attempts
-from devmentor_models.proof.stage import Stage
+from devmentor_models.proof.stage import Stage, entering
 from devmentor_models.proof.tenants import Tenants
-from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA
+from devmentor_models.registry import SCHEMAS
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.roles import MONITOR, READONLY, ROLES
 
@@ -126,9 +126,9 @@ class Sideways:
                 f" {literal(str(self.tenants.stranger))}::uuid AS member_id, 'editor' AS role;"
                 " CREATE TEMP TABLE team_members AS SELECT user_id, project_id AS team_id, member_id, role"
                 f" FROM project_collaborators; SET LOCAL search_path = pg_temp;"
-                f" SELECT {TECHNICAL_SCHEMA}.enter(); {select}"
+                f" {entering(self.tenants.stranger)}; {select}"
             )
-            # In a signed database the second enter() refuses or keeps the seal; the row stays unseen.
+            # In a signed database enter() refuses, in others the row stays unseen.
             self._expect("names in pg_temp", "no rows", none, shadow, actor=stranger)
 
 
@@ -153,19 +153,18 @@ def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
     shared = (
         f"SET LOCAL devmentor.owners = '{{{victim}}}'; SET LOCAL devmentor.shared_projects = '{{{project}}}'"
     )
-    signed = stage.ask(f"SELECT {TECHNICAL_SCHEMA}.signed()")[0][0]
     way = "context set by hand"
     seen = 0
     for role in (*SERVICES, READONLY.name):
         adopted = f"SET LOCAL devmentor.user_id = {literal(victim)}"
-        for forged in (adopted, shared, f"{adopted}; SELECT {TECHNICAL_SCHEMA}.enter()"):
+        for forged in (adopted, shared, entering(victim)):
             sql = f"{forged}; {select}"
             outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
             report.ways[way] += 1
             seen += outcome.kind == "rows"
-            if signed and outcome.kind == "rows":
+            if stage.signed and outcome.kind == "rows":
                 report.failures.append(Failure("projects.projects", role, way, "no rows", str(outcome), sql))
-    if not signed:
+    if not stage.signed:
         report.limits.append(
             f"context set by hand: NOT DEFENDED in this database, {seen} of {report.ways[way]} attempts read"
             " the row; with DEVMENTOR_CONTEXT_KEY and `devmentor-db context-key` none does"

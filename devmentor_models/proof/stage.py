@@ -14,9 +14,11 @@ import psycopg
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
 from devmentor_models.migrations.identifiers import literal
 from devmentor_models.security.actor import Actor
+from devmentor_models.security.context import CONTEXT_REFUSED
 
-#: What PostgreSQL says where a right is missing, or where a command cannot be used on such a relation.
-REFUSALS = frozenset({"42501", "0A000", "42809"})
+#: What PostgreSQL says where a right is missing, or where a command cannot be used on such a relation; and
+#: what our functions say of a context that nobody signed.
+REFUSALS = frozenset({"42501", "0A000", "42809", CONTEXT_REFUSED})
 #: The class of violated constraints: rights and row security had let the statement pass.
 CONSTRAINTS = "23"
 
@@ -64,6 +66,7 @@ class Stage:
     def __init__(self, connection: psycopg.Connection[Any], logins: dict[str, str]) -> None:
         self.connection = connection
         self.logins = logins
+        self.signed: bool = self.ask(f"SELECT {TECHNICAL_SCHEMA}.signed()")[0][0]
 
     def attempt(self, role: str, actor: Actor | None, sql: str, *, before: str = "") -> Outcome:
         """Run ``sql`` as a role for an actor and take it back.
@@ -133,7 +136,16 @@ def entered(actor: Actor) -> str:
     """
     settings = (f"SET LOCAL {name} = {literal(value)}" for name, value in actor.settings().items())
     user = literal(str(actor.user_id)) if actor.user_id else "NULL"
-    return "; ".join([*settings, f"SELECT {TECHNICAL_SCHEMA}.share({user})"])
+    shared = f"SELECT {TECHNICAL_SCHEMA}.share({user})"
+    return "; ".join([*settings, shared, f"SELECT {TECHNICAL_SCHEMA}.seal_context()"])
+
+
+def entering(user_id: object, function: str = "enter") -> str:
+    """Return the call with which anybody may say who acts, without a signature."""
+    return (
+        f"SELECT {TECHNICAL_SCHEMA}.{function}"
+        f"({literal(str(user_id))}, '', '', '', '', NULL::integer, NULL::bigint, NULL)"
+    )
 
 
 def _failed(error: psycopg.Error) -> Outcome:

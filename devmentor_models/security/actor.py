@@ -8,8 +8,6 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from psycopg import sql
-
 from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.types import text_problem
 
@@ -18,19 +16,11 @@ MAX_NAME = 63
 MAX_REQUEST_ID = 128
 MAX_USER_AGENT = 512
 
-#: What a transaction knows of its actor, in the order in which it is signed.
-SIGNED_SETTINGS = (
-    "user_id",
-    "service",
-    "request_id",
-    "ip_address",
-    "user_agent",
-    "owners",
-    "shared_projects",
-    "edited_projects",
-    "shared_teams",
-    "edited_teams",
-)
+#: What a transaction says of its actor, in the order in which it is signed.
+ACTOR_SETTINGS = ("user_id", "service", "request_id", "ip_address", "user_agent")
+#: What the database looks up for them when it begins.
+SHARED_SETTINGS = ("owners", "shared_projects", "edited_projects", "shared_teams", "edited_teams")
+SIGNED_SETTINGS = (*ACTOR_SETTINGS, *SHARED_SETTINGS)
 
 
 class ActorKind(StrEnum):
@@ -122,35 +112,18 @@ class Actor:
         return f"user:{self.user_id}" if self.kind is ActorKind.USER else f"service:{self.name}"
 
     def settings(self) -> dict[str, str]:
-        """Return the transaction's ``devmentor.*`` settings.
+        """Return the transaction's ``devmentor.*`` settings; empty where nothing is known."""
+        return dict(zip((f"devmentor.{name}" for name in ACTOR_SETTINGS), self.context(), strict=True))
 
-        All of them, empty where nothing is known: what somebody has set for the whole session would count.
-        """
-        pairs = {
-            "devmentor.user_id": str(self.user_id) if self.user_id else None,
-            "devmentor.service": self.name,
-            "devmentor.request_id": self.request_id,
-            "devmentor.ip_address": str(self.ip_address) if self.ip_address else None,
-            "devmentor.user_agent": self.user_agent,
-        }
-        return {name: value or "" for name, value in pairs.items()}
-
-
-def context_sql(actor: Actor, seal: str | None = None) -> str:
-    """Return the statements that bind ``actor`` to the running transaction, and look up what is shared.
-
-    ``SET LOCAL`` rather than ``set_config()``: it travels in one simple-protocol message with BEGIN, and
-    Citus carries it to its workers. Values are rendered by psycopg.
-
-    Args:
-        actor: Who acts.
-        seal: The signature of the context, where contexts are signed; see `signing`.
-    """
-    settings = actor.settings()
-    if seal:
-        settings["devmentor.seal"] = seal
-    context = [f"SET LOCAL {name} = {sql.Literal(value).as_string(None)}" for name, value in settings.items()]
-    return "; ".join([*context, "SELECT devmentor.enter()"])
+    def context(self) -> tuple[str, ...]:
+        """Return what the database is told, in the order of `ACTOR_SETTINGS`."""
+        return (
+            str(self.user_id) if self.user_id else "",
+            self.name or "",
+            self.request_id or "",
+            str(self.ip_address) if self.ip_address else "",
+            self.user_agent or "",
+        )
 
 
 def _address(value: IpAddress | str | None) -> IpAddress | None:

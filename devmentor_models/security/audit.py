@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base, protected_tables
 from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.objects import Statement, declare, function, trigger
-from devmentor_models.security.context import DEFINER, definer_function, setting
+from devmentor_models.security.context import DEFINER, claimed, definer_function
 from devmentor_models.security.declarations import Security
 
 #: Whose ids are kept beside a line that mentions them, so that an erasure finds it.
@@ -47,9 +47,12 @@ DECLARE
     secret CONSTANT text[] := TG_ARGV[2];
     people CONSTANT text[] := TG_ARGV[3];
     relation CONSTANT text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
-    actor CONSTANT uuid := devmentor.user_id();
+    -- Once: where contexts are signed, each question is a signature to check.
+    authentic CONSTANT boolean := devmentor.authentic();
+    actor CONSTANT uuid := CASE WHEN authentic THEN devmentor.claimed_user_id() END;
     actor_label CONSTANT text := left(coalesce(
-        devmentor.service(), CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
+        CASE WHEN authentic THEN devmentor.claimed_service() END,
+        CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
     request CONSTANT text := left({request_id}, 128);
     client CONSTANT text := {ip_address};
     address CONSTANT inet := CASE WHEN client IS NOT NULL THEN devmentor.address(client) END;
@@ -104,7 +107,10 @@ BEGIN
 END
 $fn$
 """.format(
-    **{name: setting(name) for name in ("request_id", "ip_address", "user_agent")},
+    **{
+        name: f"CASE WHEN authentic THEN {claimed(name)} END"
+        for name in ("request_id", "ip_address", "user_agent")
+    },
     definer=f"{DEFINER} SET plan_cache_mode = force_generic_plan",
     # The owner stands in the line's user_id.
     shown="""(r - hidden - secret - owner) || coalesce(

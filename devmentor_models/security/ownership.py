@@ -21,6 +21,9 @@ END
 $fn$
 """
 
+#: Somebody else's row, as a condition of a trigger. What is only claimed gets no further than the policies.
+ANOTHERS = "NEW.user_id <> devmentor.claimed_user_id()"
+
 
 def declare_ownership() -> None:
     """Declare the function, and the trigger of every table that editors may change."""

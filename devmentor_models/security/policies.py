@@ -1,7 +1,9 @@
 """From ``__security__`` to row security, policies and grants (Z1, Z2; DESIGN §4).
 
 Policies are plain expressions over the row's own columns and the functions of `context`. Each names the roles
-that it is for, so that a grant too many shows nothing.
+that it is for, so that a grant too many shows nothing. They believe who acts. A restrictive
+policy beside them asks whether it may be believed: a condition without a column, which PostgreSQL checks once
+for each scan rather than once for each row.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from devmentor_models.kit.objects import Statement, declare, statement
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
-_NOBODY_IN_PARTICULAR = "devmentor.user_id() IS NULL AND devmentor.service() IS NOT NULL"
+_AUTHENTIC = "devmentor.authentic()"
+_NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
 
 _IN_ONES_OWN_NAME = (
-    "(actor_id IS NULL OR actor_id = devmentor.user_id())"
-    " AND (actor_name IS NULL OR actor_name = devmentor.service())"
+    "(actor_id IS NULL OR actor_id = devmentor.claimed_user_id())"
+    " AND (actor_name IS NULL OR actor_name = devmentor.claimed_service())"
 )
 
 
@@ -33,20 +36,23 @@ class Rule:
         command: ``ALL`` or one command.
         condition: Which rows.
         roles: For whom.
+        restrictive: Whether it takes from what the others allow, rather than adding to it.
     """
 
     name: str
     command: str
     condition: str
     roles: tuple[str, ...] = ()
+    restrictive: bool = False
 
     def statement(self, table: str) -> Statement:
         """Return it as a declared statement."""
         command = "" if self.command == "ALL" else f" FOR {self.command}"
         using = "" if self.command == "INSERT" else f" USING ({self.condition})"
         check = "" if self.command in {"SELECT", "DELETE"} else f" WITH CHECK ({self.condition})"
+        kind = " AS RESTRICTIVE" if self.restrictive else ""
         return statement(
-            f"CREATE POLICY {self.name} ON {table}{command} TO {', '.join(self.roles)}{using}{check}"
+            f"CREATE POLICY {self.name} ON {table}{kind}{command} TO {', '.join(self.roles)}{using}{check}"
         )
 
 
@@ -80,6 +86,25 @@ def protection(table: Table, security: Security) -> Iterator[Statement]:
 
 def rules(security: Security) -> Iterator[Rule]:
     """Yield the policies of a table."""
+    believing = list(_believing(security))
+    if all(map(_believes, believing)):
+        roles = tuple(dict.fromkeys(grant.service.role for grant in security.grants))
+        yield from believing
+        yield Rule("authentic", "ALL", _AUTHENTIC, (*roles, READONLY.name), restrictive=True)
+    else:  # some rows are everybody's, also where nobody acts: what asks who acts asks for itself
+        for rule in believing:
+            yield replace(rule, condition=f"{_AUTHENTIC} AND ({rule.condition})") if _believes(rule) else rule
+    for command in security.definer:
+        yield Rule(f"definer_{command.lower()}", command, "true", (OWNER.name,))
+    yield Rule("backup", "SELECT", "true", (BACKUP.name,))
+
+
+def _believes(rule: Rule) -> bool:
+    return "devmentor.claimed_" in rule.condition
+
+
+def _believing(security: Security) -> Iterator[Rule]:
+    """Yield the policies of those who act for somebody."""
     for rule in _access(security):
         roles = _with_privilege(security, rule.command)
         yield replace(rule, roles=(*roles, READONLY.name) if rule.command == "SELECT" else roles)
@@ -89,9 +114,6 @@ def rules(security: Security) -> Iterator[Rule]:
         condition = _NOBODY_IN_PARTICULAR + (f" AND ({chore.when})" if chore.when else "")
         for command in chore.commands:
             yield Rule(f"chore_{command.lower()}", command, condition, (security.grants[0].service.role,))
-    for command in security.definer:
-        yield Rule(f"definer_{command.lower()}", command, "true", (OWNER.name,))
-    yield Rule("backup", "SELECT", "true", (BACKUP.name,))
 
 
 def _with_privilege(security: Security, command: str) -> tuple[str, ...]:
@@ -104,7 +126,7 @@ def _with_privilege(security: Security, command: str) -> tuple[str, ...]:
 
 
 def _own(policy: Policy) -> str:
-    return f"{policy.owner} = devmentor.user_id()"
+    return f"{policy.owner} = devmentor.claimed_user_id()"
 
 
 def _access(security: Security) -> Iterator[Rule]:
@@ -135,8 +157,8 @@ def _shared(policy: Policy) -> Iterator[Rule]:
 
     def allowed(which: str) -> str:
         return (
-            f"{policy.owner} = ANY (devmentor.owners())"
-            f" AND ({own} OR {column} = ANY (devmentor.{which}_{kind}()))"
+            f"{policy.owner} = ANY (devmentor.claimed_owners())"
+            f" AND ({own} OR {column} = ANY (devmentor.claimed_{which}_{kind}()))"
         )
 
     editors = allowed("edited")
@@ -145,4 +167,4 @@ def _shared(policy: Policy) -> Iterator[Rule]:
     yield Rule("editor", "UPDATE", own if policy.writers is Writers.OWNER else editors)
     yield Rule("remover", "DELETE", editors if policy.writers is Writers.EDITORS else own)
     if policy.member:
-        yield Rule("leaver", "DELETE", f"{policy.member} = devmentor.user_id()")
+        yield Rule("leaver", "DELETE", f"{policy.member} = devmentor.claimed_user_id()")

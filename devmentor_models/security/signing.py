@@ -1,9 +1,12 @@
 """Signed contexts: who acts, so that injected SQL cannot say it (requirement Z1).
 
-With ``DEVMENTOR_CONTEXT_KEY`` set, a transaction begins in two messages. The first one tells which process
-serves it and when it began; the second one sets the context and its seal, an HMAC-SHA256 of both. So a seal
-is good for one transaction of one connection, whoever may have seen it. The functions of `context`
-check it.
+With ``DEVMENTOR_CONTEXT_KEY`` set, the message that begins a transaction carries an HMAC-SHA256 of the actor,
+of the server process that is to serve it and of the time. It travels as a parameter, which no SQL can read,
+and is good for that process alone and for a minute. The database checks it (`context`), and seals the context
+for the one transaction with a key that only definer functions can read.
+
+When a connection is made, it asks which process serves it and what the server's clock says
+(`SessionIdentity`). Behind a pooler that shares processes among clients, each transaction asks anew.
 
 ``devmentor-db context-key`` brings the keys into the database, which from then on accepts nothing else. Give
 the services their key first: an unsigned database ignores it.
@@ -13,20 +16,43 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
 
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.keys import KEY_BYTES, read_keys
-from devmentor_models.security.actor import SIGNED_SETTINGS, Actor, context_sql
+from devmentor_models.security.actor import Actor
 
 KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
 _BLOCK_BYTES = 64  # of SHA-256
 
-#: What identifies a transaction: asked for in the message that begins it.
-IDENTITY = "SELECT pg_backend_pid()::text, (extract(epoch FROM now()) * 1000000)::bigint::text"
+#: What identifies a session: its process, and its clock in seconds. Names are qualified and nothing is an
+#: operator, since an earlier transaction may have left a search_path of its own.
+IDENTITY = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """The server process behind a connection, and how its clock differs from this machine's.
+
+    Attributes:
+        backend: Id of the process.
+        ahead: What to add to `time.monotonic()` to get the server's time, in seconds since 1970.
+    """
+
+    backend: int
+    ahead: float
+
+    @classmethod
+    def answered(cls, backend: int, seconds: float) -> Self:
+        """Return the identity that the server has just answered to `IDENTITY`."""
+        return cls(backend, seconds - time.monotonic())
+
+    def now(self) -> int:
+        """Return the server's time in milliseconds."""
+        return int((time.monotonic() + self.ahead) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +65,17 @@ class ContextKey:
 
     secret: bytes = field(repr=False)
 
-    def seal(self, actor: Actor, identity: Sequence[str]) -> str:
-        """Return the signature of an actor's context in one transaction, in hexadecimal.
+    def sign(self, actor: Actor, backend: int, made: int) -> str:
+        """Return the signature of an actor's context, in hexadecimal.
 
         Args:
             actor: Who acts.
-            identity: What the server answered to `IDENTITY`.
+            backend: Id of the server process.
+            made: The server's time in milliseconds.
         """
-        settings = actor.settings()
-        values = (settings.get(f"devmentor.{name}", "") for name in SIGNED_SETTINGS)
-        parts = ["devmentor 1", *identity, *(f"{len(value.encode())}:{value}" for value in values)]
-        return hmac.digest(self.secret, ",".join(parts).encode(), "sha256").hex()
-
-    def context_sql(self, actor: Actor, identity: Sequence[str]) -> str:
-        """Return the statements that bind an actor to the transaction of ``identity``."""
-        return context_sql(actor, self.seal(actor, identity))
+        values = (f"{len(value.encode())}:{value}" for value in actor.context())
+        message = ",".join(["devmentor 2", str(backend), str(made), *values])
+        return hmac.digest(self.secret, message.encode(), "sha256").hex()
 
     def pads(self) -> tuple[bytes, bytes]:
         """Return the key as PostgreSQL, which has SHA-256 but no HMAC, needs it: inner and outer pad."""
@@ -63,6 +85,22 @@ class ContextKey:
     def fingerprint(self) -> str:
         """Return what tells keys apart and may be shown."""
         return hashlib.sha256(b"devmentor context key" + self.secret).hexdigest()[:12]
+
+
+def context_arguments(
+    actor: Actor, key: ContextKey | None = None, identity: SessionIdentity | None = None
+) -> tuple[str | int | None, ...]:
+    """Return the arguments of ``devmentor.enter()`` and ``devmentor.begin_as()``.
+
+    Args:
+        actor: Who acts.
+        key: What signs it; None where contexts are not signed.
+        identity: The session that it is for.
+    """
+    if key is None or identity is None:
+        return (*actor.context(), None, None, None)
+    made = identity.now()
+    return (*actor.context(), identity.backend, made, key.sign(actor, identity.backend, made))
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,7 @@ def test_a_connection_lost_at_commit_is_unknown_and_never_retried(devmentor_url:
 
     def work(tx: Transaction) -> None:
         calls.append(1)
+        tx.session.execute(text("SELECT 1"))
         with killer.begin(Actor.service("auth")) as other:
             other.session.execute(KILL, {"name": name})
 

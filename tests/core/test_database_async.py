@@ -270,6 +270,7 @@ async def test_a_connection_lost_at_commit_is_unknown_and_never_retried(devmento
 
     async def work(tx: AsyncTransaction) -> None:
         calls.append(1)
+        await tx.session.execute(text("SELECT 1"))
         async with killer.begin(Actor.service("auth")) as other:
             await other.session.execute(KILL, {"name": name})
 

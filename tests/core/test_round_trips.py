@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.pq import Trace
+from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import User
@@ -26,6 +29,14 @@ WARM_UP = 4
 def single(database_url: str) -> Iterator[Database]:
     """Yield a database with one connection, so that all of its traffic can be seen."""
     with Database.from_url(database_url, pool_min=1, pool_max=1) as made:
+        yield made
+
+
+@pytest.fixture
+def signing(database_url: str) -> Iterator[Database]:
+    """Yield one that signs its contexts; the database believes it either way."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    with Database.from_url(database_url, pool_min=1, pool_max=1, context_key=key) as made:
         yield made
 
 
@@ -61,22 +72,49 @@ def sent_by(database: Database, work: Callable[[], object], path: Path) -> list[
     return round_trips
 
 
-def test_a_read_takes_three_round_trips(single: Database, user: User, tmp_path: Path) -> None:
-    """BEGIN with the context, the query, COMMIT: no more, and BEGIN carries the context in its message."""
+STATEMENT = ["Bind", "Describe", "Execute"]
+BEGIN = ["Parse", *STATEMENT]
+
+
+def kinds(messages: list[str]) -> list[str]:
+    """Return the kinds of messages, without what is in them."""
+    return [message.split("\t")[0] for message in messages]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_read_takes_two_round_trips(
+    single: Database, signing: Database, user: User, tmp_path: Path, *, signed: bool
+) -> None:
+    """BEGIN, the context and the query travel together, signed or not; then COMMIT."""
+    database = signing if signed else single
 
     def read() -> None:
-        with single.begin(Actor.user(user.id)) as tx:
+        with database.begin(Actor.user(user.id)) as tx:
             tx.users.get()
 
-    begin, query, commit = sent_by(single, read, tmp_path / "trace")
-    (message,) = begin
-    assert message.startswith(f"Query\t \"BEGIN; SET LOCAL devmentor.user_id = '{user.id}'; ")
-    assert message.endswith('; SELECT devmentor.enter()"')
-    assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
+    first, commit = sent_by(database, read, tmp_path / "trace")
+    assert kinds(first) == [*BEGIN, *BEGIN, *STATEMENT, "Sync"]
+    assert '"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"' in first[0]
+    assert "SELECT devmentor.begin_as($1" in first[4]
     assert commit == ['Query\t "COMMIT"']
 
 
-def test_a_login_takes_two_transactions_of_three_round_trips(
+def test_what_a_transaction_says_of_its_actor_is_no_text_of_a_statement(
+    single: Database, user: User, tmp_path: Path
+) -> None:
+    """It travels as parameters, so that pg_stat_activity shows it to nobody."""
+
+    def read() -> None:
+        with single.begin(Actor.user(user.id, request_id="r-1")) as tx:
+            tx.users.get()
+
+    first, _ = sent_by(single, read, tmp_path / "trace")
+    texts = [message for message in first if message.startswith("Parse")]
+    assert len(texts) == 2
+    assert not [text for text in texts if str(user.id) in text or "r-1" in text]
+
+
+def test_a_login_takes_two_transactions_of_two_round_trips(
     single: Database, user: User, tmp_path: Path
 ) -> None:
     """Who the user is comes out in a transaction of nobody's; the session is opened on behalf of the user.
@@ -92,12 +130,9 @@ def test_a_login_takes_two_transactions_of_three_round_trips(
         with single.begin(replace(actor, user_id=found.user_id)) as tx:
             tx.sessions.open(found.user_id)
 
-    begin, find, commit, again, opened, end = sent_by(single, login, tmp_path / "trace")
-    assert (len(begin), len(again)) == (1, 1)
-    for setting in ("service", "request_id", "ip_address", "user_agent"):
-        assert f"SET LOCAL devmentor.{setting} = " in begin[0]
+    find, commit, opened, end = sent_by(single, login, tmp_path / "trace")
     for query in (find, opened):
-        assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
+        assert kinds(query) == [*BEGIN, *BEGIN, *STATEMENT, "Sync"]
     assert commit == end == ['Query\t "COMMIT"']
 
 
@@ -110,10 +145,10 @@ def test_a_token_costs_one_round_trip_more(single: Database, user: User, tmp_pat
         with single.begin(Actor.service("auth")) as tx:
             assert tx.sessions.find_active(token) is not None
 
-    assert len(sent_by(single, look, tmp_path / "trace")) == 4
+    assert len(sent_by(single, look, tmp_path / "trace")) == 3
 
 
-def test_a_search_takes_three_round_trips(single: Database, user: User, tmp_path: Path) -> None:
+def test_a_search_takes_two_round_trips(single: Database, user: User, tmp_path: Path) -> None:
     """Model, both legs, hits with all that belongs to them, and the history are one statement (F5)."""
     with single.begin(Actor.user(user.id)) as tx:
         tx.documents.store(
@@ -124,19 +159,34 @@ def test_a_search_takes_three_round_trips(single: Database, user: User, tmp_path
         with single.begin(Actor.user(user.id)) as tx:
             assert len(tx.memory.search("load_page", related=3)) == 1
 
-    begin, query, commit = sent_by(single, search, tmp_path / "trace")
-    assert [message.split("\t")[0] for message in query] == ["Bind", "Describe", "Execute", "Sync"]
-    assert (len(begin), commit) == (1, ['Query\t "COMMIT"'])
+    query, commit = sent_by(single, search, tmp_path / "trace")
+    assert kinds(query) == [*BEGIN, *BEGIN, *STATEMENT, "Sync"]
+    assert commit == ['Query\t "COMMIT"']
 
 
-def test_an_empty_transaction_takes_two_round_trips(single: Database, user: User, tmp_path: Path) -> None:
-    """Neither the checkout of a connection nor its return sends anything."""
+def test_a_session_that_ran_text_is_cleared_with_the_commit(
+    single: Database, user: User, tmp_path: Path
+) -> None:
+    """SQL that is not ours may have left something there: COMMIT takes DISCARD ALL along."""
+
+    def run() -> None:
+        with single.begin(Actor.user(user.id)) as tx:
+            tx.session.execute(text("SELECT 1"))
+
+    _, commit, discard = sent_by(single, run, tmp_path / "trace")
+    assert kinds(commit) == kinds(discard) == [*BEGIN, "Sync"]
+    assert '"COMMIT"' in commit[0]
+    assert '"DISCARD ALL"' in discard[0]
+
+
+def test_an_empty_transaction_sends_nothing(single: Database, user: User, tmp_path: Path) -> None:
+    """Neither the checkout of a connection, nor BEGIN without a statement, nor its end sends anything."""
 
     def nothing() -> None:
         with single.begin(Actor.user(user.id)):
             pass
 
-    assert len(sent_by(single, nothing, tmp_path / "trace")) == 2
+    assert sent_by(single, nothing, tmp_path / "trace") == []
 
 
 def test_the_schema_is_verified_in_one_round_trip(single: Database, tmp_path: Path) -> None:

@@ -83,11 +83,11 @@ async def test_a_signed_context_is_believed(connect: Open, key: str, owner: UUID
 
 @pytest.mark.parametrize("wrong", [None, "another"])
 async def test_without_the_key_nobody_acts(connect: Open, owner: UUID, wrong: str | None) -> None:
-    """No signature and another key's are refused when the transaction begins, with what to set."""
+    """No signature and another key's are refused with the first statement, which is not run."""
     database = connect(new_key() if wrong else None)
     with pytest.raises(ContextRefused, match="signed"):
-        async with database.begin(Actor.user(owner)):
-            pass
+        async with database.begin(Actor.user(owner)) as tx:
+            await tx.projects.create(name="Refused")
 
 
 USER = "set_config('devmentor.user_id', :victim, true)"
@@ -141,6 +141,8 @@ async def test_a_seal_is_good_for_one_transaction(
     [
         "SELECT devmentor.share(gen_random_uuid())",
         "SELECT devmentor.adopt(gen_random_uuid())",
+        "SELECT devmentor.seal_context()",
+        "SELECT devmentor.matches('x', 'y')",
         "SELECT inner_pad FROM devmentor.context_keys",
         "INSERT INTO devmentor.context_keys VALUES (1, '', '', '')",
         "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean LANGUAGE sql RETURN false",
@@ -188,8 +190,8 @@ async def test_keys_change_without_a_pause(
             assert len((await tx.projects.list()).items) == 1
     context_keys.install(devmentor_database_url, ContextKeys.from_text(new))
     with pytest.raises(ContextRefused):
-        async with old_service.begin(Actor.user(owner)):
-            pass
+        async with old_service.begin(Actor.user(owner)) as tx:
+            await tx.projects.list()
     context_keys.remove(devmentor_database_url)
     for database in (connect(None), new_service):
         async with database.begin(Actor.user(owner)) as tx:
@@ -215,5 +217,6 @@ def test_the_switch_is_folded_away(services_url: str) -> None:
     with psycopg.connect(conninfo(services_url)) as connection:
         plan = connection.execute("EXPLAIN (VERBOSE) SELECT id FROM projects.projects").fetchall()
     assert "current_setting" in str(plan)
-    assert "sealed" not in str(plan)
-    assert "devmentor.user_id()" not in str(plan)
+    assert "check_seal" not in str(plan)
+    assert "devmentor.authentic()" not in str(plan)
+    assert "devmentor.claimed_" not in str(plan)

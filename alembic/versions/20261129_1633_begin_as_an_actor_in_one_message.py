@@ -1,0 +1,740 @@
+"""Begin as an actor in one message, and ask once whether a context may be believed.
+
+The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. A
+restrictive policy asks ``authentic()`` once per scan, where before each row asked for the signature.
+
+Revision: 0d1c5a6e0111
+Revises: 0d1c5a6e0103
+Created: 2026-11-29 16:33:00+00:00
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alembic import op
+
+revision: str = "0d1c5a6e0111"
+down_revision: str | None = "0d1c5a6e0103"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+_READERS = {  # function: what it returns, for its comment
+    "user_id": "The user who acts, or for whom a service acts",
+    "service": "The service that acts; NULL for a user",
+    "owners": "Whose rows the acting user may see at all: their own, and of those who share something",
+    "shared_projects": "Projects of others that the user may see",
+    "edited_projects": "Projects of others that the user may edit",
+    "shared_teams": "Teams of others that the user belongs to",
+    "edited_teams": "Teams of others that the user manages",
+}
+_CALLERS = (
+    "devmentor_ai",
+    "devmentor_auth",
+    "devmentor_learning",
+    "devmentor_memory",
+    "devmentor_projects",
+    "devmentor_readonly",
+)
+_ARGUMENTS = "p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text"
+_TABLES = {  # table: whose services read who acts there, beside devmentor_readonly
+    "auth.audit_log": ("ai", "auth", "learning", "memory", "projects"),
+    "projects.activity": ("ai", "auth", "learning", "memory", "projects"),
+    "projects.project_collaborators": ("ai", "auth", "learning", "memory", "projects"),
+    "projects.projects": ("ai", "auth", "learning", "memory", "projects"),
+    "ai.project_embeddings": ("ai", "auth", "projects"),
+    "ai.provider_configs": ("ai", "auth"),
+    "ai.response_cache": ("ai", "auth"),
+    "ai.usage": ("ai", "auth"),
+    "auth.user_keys": ("ai", "auth"),
+    "auth.email_verifications": ("auth",),
+    "auth.password_resets": ("auth",),
+    "auth.user_sessions": ("auth",),
+    "auth.team_members": ("auth", "projects"),
+    "auth.teams": ("auth", "projects"),
+    "projects.credit_entries": ("auth", "projects"),
+    "auth.users": ("auth", "memory"),
+    "memory.chunks": ("auth", "memory"),
+    "memory.embeddings_meta": ("auth", "memory"),
+    "memory.search_history": ("auth", "memory"),
+    "memory.vector_outbox": ("auth", "memory"),
+    "learning.assessments": ("auth", "learning"),
+    "learning.progress": ("auth", "learning"),
+    "learning.recommendations": ("auth", "learning"),
+    "learning.roadmap_steps": ("auth", "learning"),
+    "learning.roadmaps": ("auth", "learning"),
+    "memory.documents": ("auth", "memory", "projects"),
+    "projects.project_file_versions": ("auth", "memory", "projects"),
+    "projects.project_files": ("auth", "memory", "projects"),
+    "projects.epics": ("auth", "learning", "projects"),
+    "projects.tasks": ("auth", "learning", "projects"),
+}
+# Some rows of these tables are everybody's, also where nobody acts, so each policy asks for itself.
+_NOBODY = "(devmentor.claimed_user_id() IS NULL) AND (devmentor.claimed_service() IS NOT NULL)"
+_CATALOGUE = f"{_NOBODY} AND (user_id IS NULL)"
+_OWN = "user_id = devmentor.claimed_user_id()"
+_BELIEVING = (  # policy, table, command, services, condition
+    *(
+        (f"chore_{command.lower()}", table, command, (role,), condition)
+        for table, role, condition in (
+            ("ai.embedding_models", "devmentor_ai", _NOBODY),
+            ("projects.project_templates", "devmentor_projects", _CATALOGUE),
+        )
+        for command in ("DELETE", "INSERT", "UPDATE")
+    ),
+    ("owner", "projects.project_templates", "ALL", ("devmentor_auth", "devmentor_projects"), _OWN),
+    ("report", "projects.project_templates", "SELECT", ("devmentor_readonly",), _OWN),
+    ("service", "projects.storage_orphans", "ALL", ("devmentor_projects",), _NOBODY),
+)
+
+
+def _believe(before: str) -> None:
+    """Make the policies anew, with a condition before their own."""
+    for name, table, command, roles, condition in _BELIEVING:
+        op.drop_policy(name, table)
+        op.create_policy(
+            name,
+            table,
+            command=command,
+            to=list(roles),
+            using=None if command == "INSERT" else before.format(condition),
+            check=None if command in {"DELETE", "SELECT"} else before.format(condition),
+        )
+
+
+def upgrade() -> None:
+    """Rename the readers, add those that ask first, and the functions that begin a transaction."""
+    for name, comment in _READERS.items():
+        op.execute(f"ALTER FUNCTION devmentor.{name}() RENAME TO claimed_{name}")
+        op.comment_on(f"FUNCTION devmentor.claimed_{name}()", f"{comment}; as the transaction claims")
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_user_id()
+     RETURNS uuid
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('devmentor.user_id'::text, true), ''::text))::uuid
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_service()
+     RETURNS text
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN NULLIF(current_setting('devmentor.service'::text, true), ''::text)
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_owners()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN COALESCE((NULLIF(current_setting('devmentor.owners'::text, true), ''::text))::uuid[], ARRAY[(NULLIF(current_setting('devmentor.user_id'::text, true), ''::text))::uuid])
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_shared_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('devmentor.shared_projects'::text, true), ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_edited_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('devmentor.edited_projects'::text, true), ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_shared_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('devmentor.shared_teams'::text, true), ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.claimed_edited_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('devmentor.edited_teams'::text, true), ''::text))::uuid[]
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.matches(message bytea, seal text)
+     RETURNS boolean
+     LANGUAGE plpgsql
+     STABLE SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        given CONSTANT bytea := sha256(convert_to(seal, 'UTF8'));
+        inner_one bytea;
+        outer_one bytea;
+    BEGIN
+        SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
+        IF given = sha256(convert_to(
+            encode(sha256(outer_one || sha256(inner_one || message)), 'hex'), 'UTF8')) THEN
+            RETURN true;
+        END IF;
+        RETURN EXISTS (
+            SELECT FROM devmentor.context_keys WHERE place > 0 AND sha256(convert_to(
+                encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')) = given);
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.check_seal()
+     RETURNS boolean
+     LANGUAGE plpgsql
+     STABLE SECURITY DEFINER COST 1000
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    BEGIN
+        RETURN devmentor.matches(convert_to(concat_ws(',', 'devmentor seal 1', pg_backend_pid(), extract(epoch FROM now()), octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8'), coalesce(current_setting('devmentor.seal', true), ''));
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.authentic()
+     RETURNS boolean
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.signed() THEN devmentor.check_seal() ELSE true END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.user_id()
+     RETURNS uuid
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_user_id() ELSE NULL::uuid END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.service()
+     RETURNS text
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_service() ELSE NULL::text END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.owners()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_owners() ELSE NULL::uuid[] END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.shared_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_shared_projects() ELSE NULL::uuid[] END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.edited_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_edited_projects() ELSE NULL::uuid[] END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.shared_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_shared_teams() ELSE NULL::uuid[] END
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.edited_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN CASE WHEN devmentor.authentic() THEN devmentor.claimed_edited_teams() ELSE NULL::uuid[] END
+    """)
+    for name, comment in _READERS.items():
+        op.comment_on(f"FUNCTION devmentor.{name}()", comment)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.share(me uuid)
+     RETURNS void
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        projects record;
+        teams record;
+    BEGIN
+        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(project_id) AS seen,
+               array_agg(project_id) FILTER (WHERE role = 'editor') AS edited
+          INTO projects FROM projects.project_collaborators WHERE member_id = me;
+        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(team_id) AS seen,
+               array_agg(team_id) FILTER (WHERE role = 'manager') AS edited
+          INTO teams FROM auth.team_members WHERE member_id = me;
+        IF projects.owners IS NOT NULL OR teams.owners IS NOT NULL THEN
+            EXECUTE format('SET LOCAL devmentor.owners = %L; SET LOCAL devmentor.shared_projects = %L; SET LOCAL devmentor.edited_projects = %L; SET LOCAL devmentor.shared_teams = %L; SET LOCAL devmentor.edited_teams = %L', me || projects.owners || teams.owners, coalesce(projects.seen::text, ''), coalesce(projects.edited::text, ''), coalesce(teams.seen::text, ''), coalesce(teams.edited::text, ''));
+        END IF;
+    END
+    $function$
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.adopt(subject uuid)
+     RETURNS boolean
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    BEGIN
+        IF devmentor.user_id() IS NOT NULL OR devmentor.service() IS NULL OR subject IS NULL THEN
+            RETURN coalesce(devmentor.user_id() = subject, false);
+        END IF;
+        EXECUTE format('SET LOCAL devmentor.user_id = %L', subject);
+        PERFORM devmentor.share(subject);
+        IF devmentor.signed() THEN
+            PERFORM devmentor.seal_context();
+        END IF;
+        RETURN true;
+    END
+    $function$
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.record_change()
+     RETURNS trigger
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+     SET plan_cache_mode TO 'force_generic_plan'
+    AS $function$
+    DECLARE
+        owner CONSTANT text := TG_ARGV[0];
+        hidden CONSTANT text[] := TG_ARGV[1];
+        secret CONSTANT text[] := TG_ARGV[2];
+        people CONSTANT text[] := TG_ARGV[3];
+        relation CONSTANT text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+        -- Once: where contexts are signed, each question is a signature to check.
+        authentic CONSTANT boolean := devmentor.authentic();
+        actor CONSTANT uuid := CASE WHEN authentic THEN devmentor.claimed_user_id() END;
+        actor_label CONSTANT text := left(coalesce(
+            CASE WHEN authentic THEN devmentor.claimed_service() END,
+            CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
+        request CONSTANT text := left(CASE WHEN authentic THEN nullif(current_setting('devmentor.request_id', true), '') END, 128);
+        client CONSTANT text := CASE WHEN authentic THEN nullif(current_setting('devmentor.ip_address', true), '') END;
+        address CONSTANT inet := CASE WHEN client IS NOT NULL THEN devmentor.address(client) END;
+        agent CONSTANT text := left(CASE WHEN authentic THEN nullif(current_setting('devmentor.user_agent', true), '') END, 512);
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'insert', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
+                jsonb_build_object('new', (r - hidden - secret - owner) || coalesce(
+                    (SELECT jsonb_object_agg(c, '[redacted]'::text) FROM unnest(secret) AS c
+                     WHERE r ->> c IS NOT NULL), '{}')),
+                (SELECT array_agg(DISTINCT (r ->> c)::uuid) FROM unnest(people) AS c
+                 WHERE r ->> c IS NOT NULL AND r ->> c IS DISTINCT FROM r ->> owner), request, address, agent
+            FROM (SELECT to_jsonb(new_rows) AS r FROM new_rows OFFSET 0) AS made;
+        ELSIF TG_OP = 'DELETE' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'delete', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
+                jsonb_build_object('old', (r - hidden - secret - owner) || coalesce(
+                    (SELECT jsonb_object_agg(c, '[redacted]'::text) FROM unnest(secret) AS c
+                     WHERE r ->> c IS NOT NULL), '{}')),
+                (SELECT array_agg(DISTINCT (r ->> c)::uuid) FROM unnest(people) AS c
+                 WHERE r ->> c IS NOT NULL AND r ->> c IS DISTINCT FROM r ->> owner), request, address, agent
+            FROM (SELECT to_jsonb(old_rows) AS r FROM old_rows OFFSET 0) AS gone;
+        ELSIF TG_OP = 'UPDATE' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'update', coalesce(after ->> owner, before ->> owner)::uuid, actor, actor_label, relation,
+                coalesce(after ->> 'id', before ->> 'id')::uuid,
+                jsonb_build_object('old', was, 'new', became),
+                (SELECT array_agg(DISTINCT who::uuid)
+                 FROM unnest(people) AS c, LATERAL (VALUES (was ->> c), (became ->> c)) AS named (who)
+                 WHERE who IS NOT NULL AND who IS DISTINCT FROM after ->> owner),
+                request, address, agent
+            FROM (
+                SELECT old_rows AS o, new_rows AS n FROM old_rows FULL JOIN new_rows ON new_rows.id = old_rows.id
+            ) AS pair
+            CROSS JOIN LATERAL (SELECT to_jsonb(o) AS before, to_jsonb(n) AS after OFFSET 0) AS both_ways
+            CROSS JOIN LATERAL (
+                SELECT
+                    jsonb_object_agg(key, CASE
+                        WHEN key = ANY (secret) AND before -> key <> 'null' THEN '"[redacted]"'
+                        ELSE before -> key
+                    END) AS was,
+                    jsonb_object_agg(key, CASE
+                        WHEN key = ANY (secret) AND value <> 'null' THEN '"[redacted]"'
+                        ELSE after -> key
+                    END) AS became
+                FROM jsonb_each(coalesce(after, before) - hidden)
+                WHERE before -> key IS DISTINCT FROM after -> key
+            ) AS changed
+            WHERE became IS NOT NULL;
+        ELSE
+            INSERT INTO auth.audit_log (event, actor_id, actor_name, table_name, details, request_id, ip_address,
+                user_agent)
+            VALUES ('delete', actor, actor_label, relation, '{"truncated": true}', request, address, agent);
+        END IF;
+        RETURN NULL;
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.seal_context()
+     RETURNS void
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        sealed text;
+    BEGIN
+        SELECT encode(sha256(outer_pad || sha256(inner_pad || convert_to(concat_ws(',', 'devmentor seal 1', pg_backend_pid(), extract(epoch FROM now()), octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8'))), 'hex') INTO sealed
+          FROM devmentor.context_keys WHERE place = 0;
+        EXECUTE format('SET LOCAL devmentor.seal = %L', coalesce(sealed, ''));
+    END
+    $function$
+    """)
+    op.drop_function("devmentor.enter()")
+    op.drop_function("devmentor.sealed(setting text)")
+    op.create_function("""
+    CREATE FUNCTION devmentor.enter(p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text)
+     RETURNS void
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        signed CONSTANT boolean := devmentor.signed();
+    BEGIN
+        IF signed THEN
+            IF p_seal IS NULL OR p_backend IS DISTINCT FROM pg_backend_pid()
+               OR NOT devmentor.matches(convert_to(concat_ws(',', 'devmentor 2', p_backend, p_made, octet_length(p_user_id) || ':' || p_user_id, octet_length(p_service) || ':' || p_service, octet_length(p_request_id) || ':' || p_request_id, octet_length(p_ip_address) || ':' || p_ip_address, octet_length(p_user_agent) || ':' || p_user_agent), 'UTF8'), p_seal) THEN
+                RAISE EXCEPTION USING ERRCODE = 'DMCTX',
+                    MESSAGE = 'the context is not signed with a key of this database';
+            ELSIF abs(extract(epoch FROM clock_timestamp()) * 1000 - p_made) > 60000 THEN
+                RAISE EXCEPTION USING ERRCODE = 'DMCTE',
+                    MESSAGE = 'the context was signed at another time';
+            END IF;
+        END IF;
+        EXECUTE format('SET LOCAL devmentor.user_id = %L; SET LOCAL devmentor.service = %L; SET LOCAL devmentor.request_id = %L; SET LOCAL devmentor.ip_address = %L; SET LOCAL devmentor.user_agent = %L', p_user_id, p_service, p_request_id, p_ip_address, p_user_agent);
+        EXECUTE format('SET LOCAL devmentor.owners = %L; SET LOCAL devmentor.shared_projects = %L; SET LOCAL devmentor.edited_projects = %L; SET LOCAL devmentor.shared_teams = %L; SET LOCAL devmentor.edited_teams = %L', '', '', '', '', '');
+        IF p_user_id <> '' THEN
+            PERFORM devmentor.share(p_user_id::uuid);
+        END IF;
+        IF signed THEN
+            PERFORM devmentor.seal_context();
+        END IF;
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.begin_as(p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text)
+     RETURNS void
+     LANGUAGE plpgsql
+    AS $function$
+    BEGIN
+        EXECUTE 'RESET ALL';
+        EXECUTE 'RESET ROLE';
+        EXECUTE 'CLOSE ALL';
+        EXECUTE 'UNLISTEN *';
+        EXECUTE 'DISCARD TEMP';
+        PERFORM pg_catalog.pg_advisory_unlock_all();
+        EXECUTE 'SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL TimeZone = ''UTC''; SET LOCAL DateStyle = ''ISO, MDY''; SET LOCAL IntervalStyle = ''postgres''; SET LOCAL bytea_output = ''hex''; SET LOCAL extra_float_digits = ''1''; SET LOCAL array_nulls = ''on''; SET LOCAL standard_conforming_strings = ''on''; SET LOCAL transform_null_equals = ''off''; SET LOCAL quote_all_identifiers = ''off''; SET LOCAL gin_fuzzy_search_limit = ''0''; SET LOCAL row_security = ''on''';
+        PERFORM devmentor.enter(p_user_id, p_service, p_request_id, p_ip_address, p_user_agent, p_backend, p_made, p_seal);
+    END
+    $function$
+    """)
+    for function, comment in (
+        (
+            "matches(message bytea, seal text)",
+            "Whether a seal was made for a message with one of the database's keys",
+        ),
+        ("check_seal()", "Whether the whole context of this transaction has a valid seal"),
+        ("authentic()", "Whether the context may be believed: always, where contexts are not signed"),
+        ("share(me uuid)", "Looks up what others share with a user"),
+        ("seal_context()", "Seals the context for the rest of the transaction"),
+        (
+            f"enter({_ARGUMENTS})",
+            "Checks who acts, sets it for the transaction, and looks up what others share with them",
+        ),
+        (f"begin_as({_ARGUMENTS})", "Clears the session, pins its settings, and enters a context"),
+    ):
+        op.comment_on(f"FUNCTION devmentor.{function}", comment)
+    for function in ("matches(message bytea, seal text)", "seal_context()"):
+        op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
+    for function in ("check_seal()", f"enter({_ARGUMENTS})", f"begin_as({_ARGUMENTS})"):
+        op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
+        for caller in _CALLERS:
+            op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)
+    for table, services in _TABLES.items():
+        op.create_policy(
+            "authentic",
+            table,
+            to=[*(f"devmentor_{service}" for service in services), "devmentor_readonly"],
+            using="devmentor.authentic()",
+            check="devmentor.authentic()",
+            permissive=False,
+        )
+    _believe("devmentor.authentic() AND ({})")
+
+
+def downgrade() -> None:
+    """Let each row ask for the signature again."""
+    _believe("{}")
+    for table in _TABLES:
+        op.drop_policy("authentic", table)
+    op.drop_function(f"devmentor.begin_as({_ARGUMENTS})")
+    op.drop_function(f"devmentor.enter({_ARGUMENTS})")
+    for name in _READERS:
+        op.drop_function(f"devmentor.{name}()")
+        op.execute(f"ALTER FUNCTION devmentor.claimed_{name}() RENAME TO {name}")
+    op.drop_function("devmentor.authentic()")
+    op.drop_function("devmentor.check_seal()")
+    op.drop_function("devmentor.matches(message bytea, seal text)")
+    op.drop_function("devmentor.seal_context()")
+    op.create_function("""
+    CREATE FUNCTION devmentor.sealed(setting text)
+     RETURNS text
+     LANGUAGE plpgsql
+     STABLE SECURITY DEFINER COST 1000
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        given bytea := sha256(convert_to(current_setting('devmentor.seal', true), 'UTF8'));
+        message bytea := convert_to(concat_ws(',', 'devmentor 1', pg_backend_pid(), (extract(epoch FROM now()) * 1000000)::bigint, octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8');
+    BEGIN
+        IF EXISTS (SELECT FROM devmentor.context_keys
+                   WHERE sha256(convert_to(
+                       encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')) = given) THEN
+            RETURN current_setting(setting, true);
+        END IF;
+        RETURN NULL;
+    END
+    $function$
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.user_id()
+     RETURNS uuid
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.user_id'::text) ELSE current_setting('devmentor.user_id'::text, true) END, ''::text))::uuid
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.service()
+     RETURNS text
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.service'::text) ELSE current_setting('devmentor.service'::text, true) END, ''::text)
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.owners()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN COALESCE((NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.owners'::text) ELSE current_setting('devmentor.owners'::text, true) END, ''::text))::uuid[], ARRAY[(NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.user_id'::text) ELSE current_setting('devmentor.user_id'::text, true) END, ''::text))::uuid])
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.shared_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.shared_projects'::text) ELSE current_setting('devmentor.shared_projects'::text, true) END, ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.edited_projects()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.edited_projects'::text) ELSE current_setting('devmentor.edited_projects'::text, true) END, ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.shared_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.shared_teams'::text) ELSE current_setting('devmentor.shared_teams'::text, true) END, ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.edited_teams()
+     RETURNS uuid[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.edited_teams'::text) ELSE current_setting('devmentor.edited_teams'::text, true) END, ''::text))::uuid[]
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.share(me uuid)
+     RETURNS void
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    DECLARE
+        projects record;
+        teams record;
+        sealed text;
+    BEGIN
+        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(project_id) AS seen,
+               array_agg(project_id) FILTER (WHERE role = 'editor') AS edited
+          INTO projects FROM projects.project_collaborators WHERE member_id = me;
+        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(team_id) AS seen,
+               array_agg(team_id) FILTER (WHERE role = 'manager') AS edited
+          INTO teams FROM auth.team_members WHERE member_id = me;
+        IF projects.owners IS NOT NULL OR teams.owners IS NOT NULL THEN
+            PERFORM set_config('devmentor.owners', (me || projects.owners || teams.owners)::text, true),
+                    set_config('devmentor.shared_projects', coalesce(projects.seen::text, ''), true),
+                    set_config('devmentor.edited_projects', coalesce(projects.edited::text, ''), true),
+                    set_config('devmentor.shared_teams', coalesce(teams.seen::text, ''), true),
+                    set_config('devmentor.edited_teams', coalesce(teams.edited::text, ''), true);
+        END IF;
+        IF devmentor.signed() THEN
+            SELECT set_config(
+                'devmentor.seal', encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), true)
+              INTO sealed FROM devmentor.context_keys, CAST(convert_to(concat_ws(',', 'devmentor 1', pg_backend_pid(), (extract(epoch FROM now()) * 1000000)::bigint, octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8') AS bytea) AS message WHERE place = 0;
+        END IF;
+    END
+    $function$
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.adopt(subject uuid)
+     RETURNS boolean
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    BEGIN
+        IF devmentor.user_id() IS NOT NULL OR devmentor.service() IS NULL OR subject IS NULL THEN
+            RETURN coalesce(devmentor.user_id() = subject, false);
+        END IF;
+        PERFORM set_config('devmentor.user_id', subject::text, true);
+        PERFORM devmentor.share(subject);
+        RETURN true;
+    END
+    $function$
+    """)
+    op.replace_function("""
+    CREATE OR REPLACE FUNCTION devmentor.record_change()
+     RETURNS trigger
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+     SET plan_cache_mode TO 'force_generic_plan'
+    AS $function$
+    DECLARE
+        owner CONSTANT text := TG_ARGV[0];
+        hidden CONSTANT text[] := TG_ARGV[1];
+        secret CONSTANT text[] := TG_ARGV[2];
+        people CONSTANT text[] := TG_ARGV[3];
+        relation CONSTANT text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+        actor CONSTANT uuid := devmentor.user_id();
+        actor_label CONSTANT text := left(coalesce(
+            devmentor.service(), CASE WHEN actor IS NULL THEN 'login:' || session_user END), 63);
+        request CONSTANT text := left(nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.request_id') ELSE current_setting('devmentor.request_id', true) END, ''), 128);
+        client CONSTANT text := nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.ip_address') ELSE current_setting('devmentor.ip_address', true) END, '');
+        address CONSTANT inet := CASE WHEN client IS NOT NULL THEN devmentor.address(client) END;
+        agent CONSTANT text := left(nullif(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.user_agent') ELSE current_setting('devmentor.user_agent', true) END, ''), 512);
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'insert', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
+                jsonb_build_object('new', (r - hidden - secret - owner) || coalesce(
+                    (SELECT jsonb_object_agg(c, '[redacted]'::text) FROM unnest(secret) AS c
+                     WHERE r ->> c IS NOT NULL), '{}')),
+                (SELECT array_agg(DISTINCT (r ->> c)::uuid) FROM unnest(people) AS c
+                 WHERE r ->> c IS NOT NULL AND r ->> c IS DISTINCT FROM r ->> owner), request, address, agent
+            FROM (SELECT to_jsonb(new_rows) AS r FROM new_rows OFFSET 0) AS made;
+        ELSIF TG_OP = 'DELETE' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'delete', (r ->> owner)::uuid, actor, actor_label, relation, (r ->> 'id')::uuid,
+                jsonb_build_object('old', (r - hidden - secret - owner) || coalesce(
+                    (SELECT jsonb_object_agg(c, '[redacted]'::text) FROM unnest(secret) AS c
+                     WHERE r ->> c IS NOT NULL), '{}')),
+                (SELECT array_agg(DISTINCT (r ->> c)::uuid) FROM unnest(people) AS c
+                 WHERE r ->> c IS NOT NULL AND r ->> c IS DISTINCT FROM r ->> owner), request, address, agent
+            FROM (SELECT to_jsonb(old_rows) AS r FROM old_rows OFFSET 0) AS gone;
+        ELSIF TG_OP = 'UPDATE' THEN
+            INSERT INTO auth.audit_log (event, user_id, actor_id, actor_name, table_name, row_id, details,
+                mentions, request_id, ip_address, user_agent)
+            SELECT 'update', coalesce(after ->> owner, before ->> owner)::uuid, actor, actor_label, relation,
+                coalesce(after ->> 'id', before ->> 'id')::uuid,
+                jsonb_build_object('old', was, 'new', became),
+                (SELECT array_agg(DISTINCT who::uuid)
+                 FROM unnest(people) AS c, LATERAL (VALUES (was ->> c), (became ->> c)) AS named (who)
+                 WHERE who IS NOT NULL AND who IS DISTINCT FROM after ->> owner),
+                request, address, agent
+            FROM (
+                SELECT old_rows AS o, new_rows AS n FROM old_rows FULL JOIN new_rows ON new_rows.id = old_rows.id
+            ) AS pair
+            CROSS JOIN LATERAL (SELECT to_jsonb(o) AS before, to_jsonb(n) AS after OFFSET 0) AS both_ways
+            CROSS JOIN LATERAL (
+                SELECT
+                    jsonb_object_agg(key, CASE
+                        WHEN key = ANY (secret) AND before -> key <> 'null' THEN '"[redacted]"'
+                        ELSE before -> key
+                    END) AS was,
+                    jsonb_object_agg(key, CASE
+                        WHEN key = ANY (secret) AND value <> 'null' THEN '"[redacted]"'
+                        ELSE after -> key
+                    END) AS became
+                FROM jsonb_each(coalesce(after, before) - hidden)
+                WHERE before -> key IS DISTINCT FROM after -> key
+            ) AS changed
+            WHERE became IS NOT NULL;
+        ELSE
+            INSERT INTO auth.audit_log (event, actor_id, actor_name, table_name, details, request_id, ip_address,
+                user_agent)
+            VALUES ('delete', actor, actor_label, relation, '{"truncated": true}', request, address, agent);
+        END IF;
+        RETURN NULL;
+    END
+    $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.enter()
+     RETURNS void
+     LANGUAGE plpgsql
+     SECURITY DEFINER
+     SET search_path TO 'pg_catalog', 'pg_temp'
+     SET row_security TO 'on'
+    AS $function$
+    BEGIN
+        PERFORM set_config('devmentor.owners', '', true),
+                set_config('devmentor.shared_projects', '', true),
+                set_config('devmentor.edited_projects', '', true),
+                set_config('devmentor.shared_teams', '', true),
+                set_config('devmentor.edited_teams', '', true);
+        IF devmentor.signed() AND devmentor.sealed('devmentor.seal') IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'DMCTX',
+                MESSAGE = 'the context is not signed with a key of this database';
+        END IF;
+        IF devmentor.user_id() IS NOT NULL THEN
+            PERFORM devmentor.share(devmentor.user_id());
+        END IF;
+    END
+    $function$
+    """)
+    for name, comment in _READERS.items():
+        op.comment_on(f"FUNCTION devmentor.{name}()", comment)
+    op.comment_on(
+        "FUNCTION devmentor.enter()",
+        "Checks the context once and looks up what others share with the acting user",
+    )
+    op.comment_on(
+        "FUNCTION devmentor.sealed(setting text)",
+        "A setting of the transaction, if the whole context has a valid signature",
+    )
+    op.comment_on(
+        "FUNCTION devmentor.share(me uuid)", "Looks up what others share with a user, and seals the context"
+    )
+    for function in ("enter()", "sealed(setting text)"):
+        op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
+        for caller in _CALLERS:
+            op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)

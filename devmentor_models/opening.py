@@ -1,0 +1,284 @@
+"""How a transaction begins and ends on a connection: in as few messages as PostgreSQL allows (DESIGN §4).
+
+``BEGIN``, the actor's context and the first statement travel together, in libpq's pipeline mode. Nothing is
+sent before there is a statement; a block without one sends nothing at all.
+
+A connection that nobody shares knows which server process it has (`SessionIdentity`). Behind a pooler in
+transaction mode every transaction may meet another process, which other clients have used: there the process
+is asked first, in a message with ``BEGIN``, where contexts are signed or statements are prepared.
+
+psycopg's work is done by generators that both of its flavours drive; so are these, and they stand here once.
+"""
+
+from __future__ import annotations
+
+import select
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg._connection_base import BaseConnection
+from psycopg._cursor_base import BaseCursor
+from psycopg._pipeline_base import BasePipeline
+from psycopg.abc import PQGen
+
+from devmentor_models.security.actor import Actor
+from devmentor_models.security.context import CONTEXT_EXPIRED
+from devmentor_models.security.signing import IDENTITY, ContextKey, SessionIdentity, context_arguments
+
+_BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
+_TEXT, _INTEGER, _BIGINT = 25, 23, 20
+_BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
+
+# An earlier client of the same process may have prepared statements of its own under the names that a driver
+# or a pooler uses. Nothing can undo that; so the session ends, and the transaction begins on another one.
+_UNTOUCHED = (
+    "SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())"
+    " FROM pg_catalog.pg_prepared_statements WHERE from_sql LIMIT 1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a transaction begins.
+
+    Attributes:
+        actor: Who acts.
+        key: What signs that; None where contexts are not signed.
+        readonly: Refuse writes.
+        isolation: The isolation level.
+    """
+
+    actor: Actor
+    key: ContextKey | None = None
+    readonly: bool = False
+    isolation: str | None = None
+
+    @property
+    def begin(self) -> str:
+        """The command. It says all, since defaults may be an earlier transaction's, or the role's."""
+        access = "READ ONLY" if self.readonly else "READ WRITE"
+        return f"BEGIN ISOLATION LEVEL {self.isolation or 'READ COMMITTED'}, {access}, NOT DEFERRABLE"
+
+    def arguments(self, identity: SessionIdentity | None) -> list[bytes | None]:
+        """Return the arguments of ``devmentor.begin_as()`` as libpq takes them."""
+        values = context_arguments(self.actor, self.key, identity)
+        return [None if value is None else str(value).encode() for value in values]
+
+
+class OpeningConnection(BaseConnection[Any]):
+    """What a connection of the library does beside psycopg's own: begin late, and leave nothing behind.
+
+    Attributes:
+        identity: The server process, where no other client has it; else None.
+    """
+
+    identity: SessionIdentity | None = None
+    _opening: Opening | None = None
+    _begun: SessionIdentity | None = None  # the process of a transaction whose BEGIN went ahead
+    _tainted = False
+
+    def know_gen(self) -> PQGen[None]:
+        """Find out which server process this connection has, and whether it has it for itself."""
+        found = yield from self._ask_gen([IDENTITY])
+        # A pooler tells its clients a process id of its own making.
+        self.identity = found if found and found.backend == self.pgconn.backend_pid else None
+
+    def open_gen(self, opening: Opening) -> PQGen[None]:
+        """Have a transaction begin with the first statement; ask for the process now where that is needed."""
+        self._opening, self._begun = opening, None
+        prepares = self.prepare_threshold is not None
+        if self.identity is None and (opening.key or prepares):
+            asked = [opening.begin, *([_UNTOUCHED] if prepares else []), IDENTITY]
+            self._begun = yield from self._ask_gen(asked)
+
+    @property
+    def opening(self) -> bool:
+        """Whether a transaction is to begin with the next statement."""
+        return self._opening is not None
+
+    def enqueue_opening(self, pipeline: BasePipeline) -> None:
+        """Put what begins the transaction in front of the next statement."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        if self._begun is None:
+            pipeline.command_queue.append(
+                partial(self.pgconn.send_query_params, opening.begin.encode(), None)
+            )
+            pipeline.result_queue.append(None)
+        pipeline.command_queue.append(
+            partial(
+                self.pgconn.send_query_params,
+                _BEGIN_AS,
+                opening.arguments(self._begun or self.identity),
+                param_types=_BEGIN_AS_TYPES,
+            )
+        )
+        pipeline.result_queue.append(None)
+
+    def is_alive(self) -> bool:
+        """Tell whether the server has kept an idle connection, as far as this side knows; asks nothing.
+
+        A server that ends a session says so and closes the connection: there is something to read. What the
+        network has swallowed is only found out by the next statement.
+        """
+        readable = select.poll()
+        readable.register(self.pgconn.socket, select.POLLIN)
+        try:
+            while self.pgconn.status == pq.ConnStatus.OK and readable.poll(0):
+                self.pgconn.consume_input()
+        except psycopg.OperationalError:
+            return False
+        return self.pgconn.status == pq.ConnStatus.OK
+
+    def taint(self) -> None:
+        """Note that SQL which is not ours may have left something in the session."""
+        self._tainted = True
+
+    def piped_gen(self, work: PQGen[None], pipeline: BasePipeline) -> PQGen[None]:
+        """Drive ``work``, which fills a pipeline, and read what it was answered."""
+        self._pipeline = pipeline
+        failure: BaseException | None = None
+        try:
+            yield from pipeline._enter_gen()  # noqa: SLF001 - psycopg's own pipeline() does the same
+            try:
+                yield from work
+            except psycopg.Error:
+                with suppress(psycopg.Error):  # the first error says more
+                    yield from self._sync_gen(pipeline)
+                raise
+            yield from self._sync_gen(pipeline)
+        except BaseException as error:
+            failure = error
+            if isinstance(error, psycopg.Error) and error.sqlstate == CONTEXT_EXPIRED:
+                self.identity = None  # the clocks went apart: ask from now on
+            raise
+        finally:
+            pipeline._exit(failure)  # noqa: SLF001
+            self._pipeline = None
+
+    def _sync_gen(self, pipeline: BasePipeline) -> PQGen[None]:
+        """Read every answer, also those behind an error: only then can the pipeline be left."""
+        if self.pgconn.status == pq.ConnStatus.BAD:
+            return
+        pipeline._enqueue_sync()  # noqa: SLF001
+        try:
+            yield from pipeline._communicate_gen()  # noqa: SLF001
+        except psycopg.Error:
+            if self.pgconn.status != pq.ConnStatus.BAD:
+                with suppress(psycopg.Error):
+                    yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+            raise
+        yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+
+    def _start_query(self) -> PQGen[None]:
+        """Begin before anything else that psycopg sends: COPY, a cursor's rows, executemany()."""
+        if self._opening is not None:
+            if self._pipeline is None:
+                pipeline = BasePipeline(self)
+                yield from self.piped_gen(_filling(partial(self.enqueue_opening, pipeline)), pipeline)
+            else:
+                self.enqueue_opening(self._pipeline)
+        yield from super()._start_query()
+
+    def _commit_gen(self) -> PQGen[None]:
+        if not self._never_begun():
+            yield from self._end_gen(b"COMMIT", super()._commit_gen)
+
+    def _rollback_gen(self) -> PQGen[None]:
+        if not self._never_begun():
+            yield from self._end_gen(b"ROLLBACK", super()._rollback_gen)
+
+    def _never_begun(self) -> bool:
+        pending, self._opening = self._opening, None
+        return pending is not None and self._begun is None
+
+    def _end_gen(self, command: bytes, plainly: Any) -> PQGen[None]:
+        """End the transaction, and in the same message what it may have left in a session of our own."""
+        idle = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        if not self._tainted or self.identity is None or idle or self._pipeline is not None:
+            yield from plainly()
+            return
+        pipeline = BasePipeline(self)
+
+        def fill() -> None:
+            end, clear = (
+                partial(self.pgconn.send_query_params, each, None) for each in (command, b"DISCARD ALL")
+            )
+            pipeline.command_queue += [end, self.pgconn.pipeline_sync, clear]
+            pipeline.result_queue += [None] * 3
+
+        yield from self.piped_gen(_filling(fill), pipeline)
+        self._prepared.clear()
+        self._prepared._to_flush.clear()  # noqa: SLF001 - the server has forgotten them already
+        self._tainted = False
+
+    def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity | None]:
+        """Send commands in one message, the last of which is `IDENTITY`."""
+        self.pgconn.send_query("; ".join(commands).encode())
+        results = yield from psycopg.generators.execute(self.pgconn)
+        for result in results:
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)  # noqa: SLF001
+        backend, seconds = (results[-1].get_value(0, column) or b"" for column in (0, 1))
+        return SessionIdentity.answered(int(backend), float(seconds))
+
+
+def _filling(fill: Any) -> PQGen[None]:
+    """Return a generator that fills a pipeline and waits for nothing."""
+    fill()
+    yield from ()
+
+
+class OpeningCursor(BaseCursor[Any, Any]):
+    """A cursor whose first statement takes the beginning of its transaction along.
+
+    It describes columns by plain tuples: SQLAlchemy asks for the description after every statement, and reads
+    the names and types in it at most; psycopg's own objects, which also look up each type, took 5 % of a
+    point read.
+
+    Attributes:
+        trusted: Whether the statement was composed of our own words, and leaves nothing in the session.
+    """
+
+    trusted = False
+
+    @property
+    def description(self) -> Any:
+        """The columns of the current result, as DB-API has them; None when it has no rows."""
+        return _described(self.pgresult) or super().description
+
+    def _start_query(self, query: Any = None) -> PQGen[None]:
+        if not self.trusted and isinstance(self._conn, OpeningConnection):
+            self._conn.taint()
+        yield from super()._start_query(query)
+
+    def _execute_gen(self, query: Any, params: Any = None, **how: Any) -> PQGen[None]:
+        connection = self._conn
+        work = super()._execute_gen(query, params, **how)
+        if not isinstance(connection, OpeningConnection) or not connection.opening or connection._pipeline:  # noqa: SLF001
+            yield from work
+        elif not params and _has_several(query):
+            yield from work  # several commands in one string need a message of their own
+        else:
+            pipeline = BasePipeline(connection)
+            connection.enqueue_opening(pipeline)
+            yield from connection.piped_gen(work, pipeline)
+
+
+def _has_several(query: Any) -> bool:
+    """Tell whether a statement may be several commands, which the extended protocol refuses."""
+    return not isinstance(query, str | bytes) or (b";" if isinstance(query, bytes) else ";") in query
+
+
+def _described(result: Any) -> list[tuple[Any, ...]]:
+    if result is None:
+        return []
+    return [
+        ((result.fname(column) or b"").decode(), result.ftype(column), None, None, None, None, None)
+        for column in range(result.nfields)
+    ]
