@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from devmentor_models import tls
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
 from devmentor_models.memory import vector_indexes
-from devmentor_models.migrations import backfill, data_steps, online, plugin, window  # noqa: F401 - add to alembic.op
+from devmentor_models.migrations import backfill, data_steps, online, plugin, turns, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.patience import Patience
@@ -54,6 +54,8 @@ SCOPE = Scope(
     switches=(f"{TECHNICAL_SCHEMA}.signed()",),
     indexes_of_rows=(vector_indexes.DEFINITION,),
 )
+
+turns.install()
 
 
 def run() -> None:
