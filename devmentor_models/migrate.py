@@ -13,6 +13,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
 from devmentor_models.errors import LockTimeout
+from devmentor_models.migrations import key_table
 from devmentor_models.migrations.bootstrap import Step, plan
 from devmentor_models.migrations.bootstrap import bootstrap as run_bootstrap
 from devmentor_models.migrations.compare import Change
@@ -127,7 +128,7 @@ def check(url: str) -> list[str]:
         ConfigurationError: There is no server for the scratch database that the models are built in.
         LockTimeout: Another session kept a table to itself for too long.
     """
-    return lines(_differences(url))
+    return [*lines(_differences(url)), *faults_of_signing(url)]
 
 
 def repair(url: str) -> list[str]:
@@ -139,7 +140,20 @@ def repair(url: str) -> list[str]:
         ConfigurationError: There is no server for the scratch database that the models are built in.
         LockTimeout: Another session kept a table to itself for too long.
     """
-    return script(_differences(url))
+    remarks = [f"-- {fault}" for fault in faults_of_signing(url)]  # keys are no matter of SQL to print
+    return [*script(_differences(url)), *remarks]
+
+
+def faults_of_signing(url: str) -> list[str]:
+    """Return what keeps a database from checking signed contexts, one line each; any role may ask.
+
+    A database restored from a dump without keys has such faults.
+    """
+    engine = make_engine(url, readonly=True)
+    with engine.connect() as connection:
+        found = key_table.look(connection)
+    engine.dispose()
+    return found.faults() if found else []
 
 
 def _differences(url: str) -> list[Change]:

@@ -109,6 +109,8 @@ def _say_moved(target: Target, before: str | None) -> None:
         typer.echo(f"Nothing to do: the database is at {_revision(after)}.")
     else:
         typer.echo(f"From {_revision(before)} to {_revision(after)}.")
+    for fault in migrate.faults_of_signing(target.url):
+        note(f"{fault}.")
     if target.server:
         note("The embedded server keeps running; `devmentor-db stop` stops it.")
 

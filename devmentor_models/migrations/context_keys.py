@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from psycopg import sql
 from sqlalchemy import Connection, text
 
+from devmentor_models.errors import ConfigurationError
+from devmentor_models.migrations import key_table
 from devmentor_models.migrations.environment import make_engine
 from devmentor_models.security.signing import ContextKeys
 
@@ -36,6 +38,9 @@ def install(url: str, keys: ContextKeys) -> Sequence[str]:
 
     Returns:
         The fingerprints of the keys.
+
+    Raises:
+        ConfigurationError: The database is at a revision that knows no signed contexts.
     """
     with make_engine(url, owner=True).begin() as connection:
         _empty(connection)
@@ -52,13 +57,21 @@ def remove(url: str) -> None:
 
     Args:
         url: The database, for a login that may migrate.
+
+    Raises:
+        ConfigurationError: The database is at a revision that knows no signed contexts.
     """
     with make_engine(url, owner=True).begin() as connection:
-        _switch(connection, on=False)
         _empty(connection)
+        _switch(connection, on=False)
 
 
 def _empty(connection: Connection) -> None:
+    if key_table.look(connection) is None:
+        raise ConfigurationError(
+            "This database knows no signed contexts yet: run devmentor-db upgrade first."
+        )
+    key_table.restore(connection)  # a dump may have left it out
     # Two at once do it one after the other, and readers go on with what they see.
     connection.execute(text("LOCK TABLE devmentor.context_keys IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(text("DELETE FROM devmentor.context_keys"))

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from devmentor_models import tls
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
 from devmentor_models.memory import vector_indexes
-from devmentor_models.migrations import backfill, data_steps, online, plugin, turns, window  # noqa: F401 - add to alembic.op
+from devmentor_models.migrations import backfill, data_steps, key_table, online, plugin, turns, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
 from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.patience import Patience
@@ -222,8 +222,9 @@ def migration_lock(engine: Engine, wait_seconds: float = LOCK_WAIT_SECONDS) -> I
 
 
 def _prepare(connection: Connection) -> None:
-    """Make the schema that alembic_version lives in."""
+    """Make the schema that alembic_version lives in, and what a dump may have left out of it."""
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {TECHNICAL_SCHEMA}"))
+    key_table.restore(connection)
     connection.commit()
 
 

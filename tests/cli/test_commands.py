@@ -67,6 +67,19 @@ def test_up_and_down(run: Command, url: str) -> None:
     assert run("check", "--url", url).exit_code == 0
 
 
+def test_a_database_restored_without_its_keys(run: Command, url: str) -> None:
+    """Upgrade makes their table again and says what is left to do; the command it names does it."""
+    key = {"DEVMENTOR_CONTEXT_KEY": run("context-key", "--generate").output.strip()}
+    assert run("context-key", "--url", url, **key).exit_code == 0
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute("DROP TABLE devmentor.context_keys")
+    missing = run("check", "--url", url)
+    assert (missing.exit_code, "context_keys: is missing. Fix: " in missing.output) == (1, True)
+    assert "Fix: devmentor-db context-key brings the keys in" in run("upgrade", "--url", url).output
+    assert run("context-key", "--url", url, **key).exit_code == 0
+    assert run("check", "--url", url).exit_code == 0
+
+
 def test_url_from_the_environment(run: Command, url: str) -> None:
     """DEVMENTOR_DATABASE_URL is as good as --url."""
     assert migrate.head() in run("current", DEVMENTOR_DATABASE_URL=url).output

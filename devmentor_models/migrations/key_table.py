@@ -1,0 +1,101 @@
+"""The table of the keys that sign contexts (`context_keys`), which a dump may leave out.
+
+Backups carry no keys, so a restored database may lack the table while ``devmentor.signed()`` says that only
+signed contexts count: nobody could begin a transaction. Whoever migrates makes it again; the keys come from
+``devmentor-db context-key``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from devmentor_models.kit.base import TECHNICAL_SCHEMA
+from devmentor_models.migrations.identifiers import literal
+
+TABLE = f"{TECHNICAL_SCHEMA}.context_keys"
+
+_COLUMNS = {
+    "place": ("integer NOT NULL", "0 for the key that signs"),
+    "fingerprint": ("text NOT NULL", "Tells keys apart; may be shown"),
+    "inner_pad": ("bytea NOT NULL", "Inner pad of HMAC-SHA256"),
+    "outer_pad": ("bytea NOT NULL", "Outer pad of HMAC-SHA256"),
+    "created_at": ("timestamptz NOT NULL DEFAULT now()", "When it was brought in"),
+}
+_PARTS = (
+    *(f"{name} {kind}" for name, (kind, _) in _COLUMNS.items()),
+    "CONSTRAINT pk_context_keys PRIMARY KEY (place)",
+)
+_COMMENT = "Keys that contexts are signed with; functions of the owner read it, and nobody else"
+
+#: What the revisions make of it: the owner's, and nobody else's.
+CREATE = (
+    f"CREATE TABLE {TABLE} ({', '.join(_PARTS)})",
+    f"COMMENT ON TABLE {TABLE} IS {literal(_COMMENT)}",
+    *(f"COMMENT ON COLUMN {TABLE}.{name} IS {literal(comment)}" for name, (_, comment) in _COLUMNS.items()),
+)
+
+#: Whoever makes the table again takes this advisory lock.
+_LOCK_KEY = 0x6465766D6B6579
+
+# From the catalogs, which everybody may read. The keys themselves are the owner's alone, but not how much
+# room they take; a table that held one until it was emptied may look as if it still did.
+_STATE = text(
+    """
+    SELECT c.oid IS NOT NULL, pg_get_function_sqlbody(p.oid) = 'RETURN true',
+           coalesce(pg_relation_size(c.oid), 0) > 0
+    FROM pg_namespace n
+    JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'signed' AND p.pronargs = 0
+    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'context_keys'
+    WHERE n.nspname = :schema
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """What is there to check signatures with.
+
+    Attributes:
+        exists: Whether the table is there.
+        signed: Whether only signed contexts count.
+        filled: Whether there is a key, as far as anybody may know.
+    """
+
+    exists: bool
+    signed: bool
+    filled: bool
+
+    def faults(self) -> list[str]:
+        """Return what is wrong, each with what to do."""
+        found = []
+        if not self.exists:
+            found.append(f"table {TABLE}: is missing. Fix: devmentor-db upgrade makes it again")
+        if self.signed and not self.filled:
+            found.append(
+                f"table {TABLE}: has no key, and only signed contexts count, so that no transaction begins."
+                " Fix: devmentor-db context-key brings the keys in; with --off it does without"
+            )
+        return found
+
+
+def look(connection: Connection) -> KeyTable | None:
+    """Return the state of the table; None where the database is older than signed contexts, or empty."""
+    row = connection.execute(_STATE, {"schema": TECHNICAL_SCHEMA}).one_or_none()
+    return row and KeyTable(*row)
+
+
+def restore(connection: Connection) -> None:
+    """Make the table again where it belongs and is missing; as the owner, in the current transaction."""
+    if not _is_missing(connection):
+        return
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    if _is_missing(connection):  # nobody has made it meanwhile
+        for statement in CREATE:
+            connection.exec_driver_sql(statement)
+
+
+def _is_missing(connection: Connection) -> bool:
+    found = look(connection)
+    return found is not None and not found.exists
