@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.pinned import CLIENT_ENCODING, PINNED
 from devmentor_models.security.roles import OWNER
 from devmentor_models.settings import conninfo
 
@@ -27,6 +29,8 @@ def connect_as_owner(
 ) -> psycopg.Connection:
     """Connect, in autocommit mode, and take the rights of the owner; row security stays on.
 
+    The session has the settings of `pinned`.
+
     Args:
         url: The database; its role is a member of ``devmentor_owner``, as for migrations.
         needs: The commands that are to work on everybody's rows, by table. A table's
@@ -37,6 +41,7 @@ def connect_as_owner(
         ConfigurationError: The role is no member, or rows would be hidden, and so be missed.
     """
     info = conninfo(url, connect_timeout=10, application_name=application_name)
+    info = make_conninfo(info, client_encoding=CLIENT_ENCODING)
     connection = psycopg.connect(info, autocommit=True)
     try:
         _become_owner(connection, needs)
@@ -53,8 +58,9 @@ def _become_owner(connection: psycopg.Connection, needs: Mapping[str, Collection
         raise ConfigurationError(
             f"This is done by a member of {OWNER.name}, as migrations are run; this login is none."
         ) from None
-    connection.execute("SET row_security = on")
-    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    settings = {**PINNED, "row_security": "on", "lock_timeout": LOCK_TIMEOUT}
+    # Not as options of the connection, which a PgBouncer in session mode may not take.
+    connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())
     for table, commands in needs.items():
         found = connection.execute(_POLICIES, {"table": table, "owner": OWNER.name}).fetchone()
         if found and found[0] and not set(commands) <= set(found[1]):

@@ -17,7 +17,6 @@ import psycopg
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util.exc import CommandError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models import tls
@@ -29,6 +28,7 @@ from devmentor_models.migrations.catalog import Scope
 from devmentor_models.migrations.patience import Patience
 from devmentor_models.migrations.render import render_item
 from devmentor_models.migrations.steps import Steps
+from devmentor_models.pinned import with_options
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.security.roles import OWNER, ROLES
 from devmentor_models.settings import conninfo
@@ -141,6 +141,7 @@ def prepare_owner(connection: Connection) -> None:
 
     Raises:
         ConfigurationError: Something is missing that only an administrator can do; says what to run.
+        DatabaseUnusable: The database cannot work; nothing was written.
     """
     missing = plan(connection)
     administrator = bool(missing) and is_administrator(connection)
@@ -163,7 +164,7 @@ def _url() -> str:
 def make_engine(
     url: str, *, owner: bool = False, readonly: bool = False, patience: Patience | None = None
 ) -> Engine:
-    """Return an engine without a pool, whose sessions speak UTC and soon give up on locks.
+    """Return an engine without a pool, whose sessions soon give up on locks, with the settings of `pinned`.
 
     Limits and role are settings of the session, not of the transaction: an ``autocommit_block`` and a
     rollback keep them.
@@ -175,16 +176,18 @@ def make_engine(
         readonly: The sessions cannot write.
         patience: How long to wait for a lock.
     """
-    limits = (
-        f"-c lock_timeout={(patience or Patience()).lock_timeout} -c statement_timeout={STATEMENT_TIMEOUT}"
-    )
+    limits = {
+        "lock_timeout": (patience or Patience()).lock_timeout,
+        "statement_timeout": STATEMENT_TIMEOUT,
+        # The session with the migrators' lock idles while the revisions run.
+        "idle_session_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    }
+    settings = dict(OWNER_SETTINGS) if owner else {}
+    if readonly:
+        settings["default_transaction_read_only"] = "on"
     info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
-    settings = {"timezone": "UTC"}
-    settings |= OWNER_SETTINGS if owner else {}
-    settings |= {"default_transaction_read_only": "on"} if readonly else {}
-    options = [limits, str(conninfo_to_dict(info).get("options") or "")]
-    options += [f"-c {name}={value}" for name, value in settings.items()]
-    info = make_conninfo(info, options=" ".join(options))
+    info = with_options(info, settings, limits)
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.
     return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: _connect(info))
 

@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.pinned import with_options
 from devmentor_models.settings import conninfo
 
 #: An administrator's URL on a server of the live one's major version, with pgvector installed.
@@ -54,17 +55,22 @@ def scratch_database(url: str) -> Iterator[str]:
 @contextmanager
 def _server(url: str) -> Iterator[str]:
     """Yield libpq's connection string for a maintenance database of a server to work on."""
-    own = conninfo(url, connect_timeout=10)
+    own = _held(conninfo(url, connect_timeout=10))
     with psycopg.connect(own) as connection:
         version = connection.info.server_version
         row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     if given := os.environ.get(SCRATCH_VARIABLE):
-        yield _checked(conninfo(given, connect_timeout=10), version, SCRATCH_VARIABLE)
+        yield _checked(_held(conninfo(given, connect_timeout=10)), version, SCRATCH_VARIABLE)
     elif row and row[0]:
         yield own
     else:
         with _embedded() as embedded:
-            yield _checked(embedded, version, "The embedded server")
+            yield _checked(_held(embedded), version, "The embedded server")
+
+
+def _held(server: str) -> str:
+    """Return a connection string whose sessions work whatever the server's settings say."""
+    return with_options(server, {}, dict.fromkeys(("statement_timeout", "lock_timeout"), "0"))
 
 
 def _checked(server: str, version: int, name: str) -> str:
