@@ -8,6 +8,7 @@ stored or rejected value: logs must not reveal another tenant's e-mail address o
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import ClassVar
 
 from sqlalchemy.exc import DontWrapMixin
@@ -25,6 +26,18 @@ class DevMentorError(Exception):
 
 class ConfigurationError(DevMentorError):
     """A setting is missing or contradictory; the message names it."""
+
+
+class DatabaseUnusable(ConfigurationError):
+    """The database cannot work with this library; nothing was written to it.
+
+    Attributes:
+        problems: Everything that is in the way, each with what to do about it.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(" ".join(self.problems))
 
 
 class EncryptionKeyMissing(ConfigurationError):

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from devmentor_models.errors import ConfigurationError, LockTimeout
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.ownership import foreign_objects
+from devmentor_models.migrations.usable import refuse_unusable
 from devmentor_models.security.declarations import Service
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
 
@@ -62,7 +63,9 @@ def plan(connection: Connection, login: str | None = None) -> list[Step]:
 
     Raises:
         ConfigurationError: There is no such login.
+        DatabaseUnusable: The database cannot work, whatever is done here.
     """
+    refuse_unusable(connection)
     known = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :login)")
     if login and not connection.scalar(known, {"login": login}):
         raise ConfigurationError(f"There is no role {login}: whoever runs the server makes logins first.")
@@ -89,6 +92,7 @@ def bootstrap(connection: Connection, login: str | None = None) -> list[Step]:
 
     Raises:
         ConfigurationError: The role may not do something that is needed, or is itself the owner.
+        DatabaseUnusable: The database cannot work; nothing was written.
         LockTimeout: A table was in use, so that its ownership could not change; run it again.
     """
     _refuse_owner_as_superuser(connection)
