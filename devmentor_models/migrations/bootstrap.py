@@ -25,8 +25,10 @@ from devmentor_models.security.declarations import Service
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
 
 TRIES = 20
+#: What "tuple concurrently updated" has, in whichever language, for want of a code of its own.
+INTERNAL = "XX000"
 #: Somebody else made the same role, grant or comment at the same moment.
-RACES = frozenset({"23505", "42710", "40001", "40P01"})
+RACES = frozenset({"23505", "42710", "40001", "40P01", INTERNAL})
 FORBIDDEN = "42501"
 LOCKED = "55P03"
 SET_ROLE_SINCE = (16,)  # before that, every member may SET ROLE
@@ -98,16 +100,23 @@ def bootstrap(connection: Connection, login: str | None = None) -> list[Step]:
     _refuse_owner_as_superuser(connection)
     done: list[Step] = []
     refused: list[Step] = []
+    lost: DBAPIError | None = None
     for _ in range(TRIES):
         pending = [step for step in plan(connection, login) if step not in refused]
         connection.commit()
         if not pending:
             return done
-        if ignored := [step for step in pending if step in done]:
-            raise ConfigurationError(_refusal(ignored, "The server accepted it, without effect"))
-        if not _run(connection, pending, done, refused):
+        if ignored := [step for step in pending if step in done]:  # PostgreSQL only warned
+            if needed := [step for step in ignored if step.needed]:
+                raise ConfigurationError(_refusal(needed, "The server accepted it, without effect"))
+            done = [step for step in done if step not in ignored]
+            refused += ignored
+            continue
+        if lost := _run(connection, pending, done, refused):
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads competitors, guards nothing
-    raise ConfigurationError("Others kept changing the roles of this cluster: run it again.")
+    if lost and _state(lost) == INTERNAL:
+        raise lost  # it may be another trouble of the server's
+    raise ConfigurationError("Others kept changing the roles of this cluster: run it again.") from lost
 
 
 def is_administrator(connection: Connection) -> bool:
@@ -134,8 +143,10 @@ def not_ready(connection: Connection, steps: list[Step]) -> ConfigurationError:
     )
 
 
-def _run(connection: Connection, steps: list[Step], done: list[Step], refused: list[Step]) -> bool:
-    """Run the steps; False when somebody else was at the same thing, so that the plan has changed."""
+def _run(
+    connection: Connection, steps: list[Step], done: list[Step], refused: list[Step]
+) -> DBAPIError | None:
+    """Run the steps; return the error when somebody else was at the same thing: the plan has changed."""
     for step in steps:
         try:
             for statement in step.statements:
@@ -143,9 +154,9 @@ def _run(connection: Connection, steps: list[Step], done: list[Step], refused: l
             connection.commit()
         except DBAPIError as error:
             connection.rollback()
-            state = getattr(error.orig, "sqlstate", None)
-            if state in RACES or "concurrently updated" in str(error.orig):
-                return False
+            state = _state(error)
+            if state in RACES:
+                return error
             if state == LOCKED:
                 raise LockTimeout(
                     f"{step.what}: a table was in use. Nothing is half done; run it again."
@@ -157,7 +168,11 @@ def _run(connection: Connection, steps: list[Step], done: list[Step], refused: l
             refused.append(step)
         else:
             done.append(step)
-    return True
+    return None
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def _primary(error: DBAPIError) -> str:

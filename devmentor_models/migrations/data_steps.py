@@ -33,6 +33,9 @@ Expected: TypeAlias = int | tuple[int, int | None] | str
 
 _TAG = "$devmentor_step$"
 _REFUSED = "42501"
+#: What in PostgreSQL refuses for row security: a missing right has the same SQLSTATE, and another text in
+#: every language.
+_GUARDS = frozenset({"check_enable_rls", "ExecWithCheckOptions"})
 
 
 @Operations.register_operation("expect_rows")
@@ -100,7 +103,7 @@ def _expect_rows(operations: Operations, step: ExpectRows) -> None:
             expected = _range(connection, step.rows)
             touched = _run(connection, step.sql).rowcount
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _REFUSED and "row-level security" in str(error.orig):
+            if _is_row_security(error):
                 raise RowsHidden(f"{_hidden(step.table)} {error.orig}") from error
             raise
         if not _fits(touched, expected):
@@ -131,6 +134,16 @@ def _transaction(connection: Connection) -> AbstractContextManager[object]:
     if isinstance(driver, psycopg.Connection) and driver.autocommit:
         return driver.transaction()
     return nullcontext()
+
+
+def _is_row_security(error: DBAPIError) -> bool:
+    """Tell whether row security refused a statement, whichever language the server speaks."""
+    refused = error.orig
+    return (
+        isinstance(refused, psycopg.Error)
+        and refused.sqlstate == _REFUSED
+        and refused.diag.source_function in _GUARDS
+    )
 
 
 def _run(connection: Connection, sql: str) -> CursorResult[object]:

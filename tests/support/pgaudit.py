@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devmentor_models.embedded.account import Account
+from tests.support import debian
 
 SETTINGS = {
     "shared_preload_libraries": "pgaudit",
     "pgaudit.log": "write,role",
     "pgaudit.log_relation": "on",
-    "listen_addresses": "",
-    "fsync": "off",
 }
 
 
@@ -49,20 +45,5 @@ def binaries() -> Path:
 @contextmanager
 def running() -> Iterator[AuditingServer]:
     """Run a server in a folder of its own, on a socket there."""
-    account = Account.current()  # PostgreSQL does not run as root
-    with tempfile.TemporaryDirectory(prefix="dm-pgaudit-") as work:
-        folder = Path(work)
-        os.chown(folder, account.uid, account.gid)
-        data, log = folder / "data", folder / "log"
-        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
-        control = (binaries() / "pg_ctl", "-D", data, "-w")
-        for command in (
-            (binaries() / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"),
-            (*control, "-l", log, "-o", f"{options} -c unix_socket_directories={folder}", "start"),
-        ):
-            done = account.run(*command)
-            assert done.returncode == 0, done.stderr
-        try:
-            yield AuditingServer(f"postgresql+psycopg://postgres@/postgres?host={folder}", log)
-        finally:
-            account.run(*control, "-m", "immediate", "stop")
+    with debian.running(binaries(), SETTINGS) as (url, log):
+        yield AuditingServer(url, log)
