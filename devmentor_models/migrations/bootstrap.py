@@ -271,18 +271,35 @@ def _privileges(connection: Connection) -> Iterator[Step]:
         yield Step(f"right of {OWNER.name} to make schemas in {database}", (statement,))
 
 
+def rights_of_temporary_tables(database: str) -> tuple[str, ...]:
+    """Return the statements that leave temporary tables of a database to those who need them.
+
+    Whoever may make them may also make types and functions there, which a session finds before our own:
+    things of one transaction that act in the next. The memory service stores documents through such
+    tables, and migrations compare indexes in them.
+    """
+    return (
+        f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {OWNER.name}, {Service.MEMORY.role}",
+        f"REVOKE TEMPORARY ON DATABASE {quoted(database)} FROM PUBLIC",
+    )
+
+
 def _temporary_tables(connection: Connection) -> Iterator[Step]:
-    """Yield the right to store documents through temporary tables, which PUBLIC has by default."""
+    """Yield the right to make temporary tables, which PUBLIC has by default, for who needs it alone."""
     role = Service.MEMORY.role
     query = text(
-        "SELECT current_database(), has_database_privilege('public', current_database(), 'TEMPORARY')"
-        " OR EXISTS (SELECT FROM pg_roles WHERE rolname = :role"
-        "            AND has_database_privilege(oid, current_database(), 'TEMPORARY'))"
+        "SELECT current_database(), has_database_privilege('public', current_database(), 'TEMPORARY'),"
+        " EXISTS (SELECT FROM pg_roles WHERE rolname = :role"
+        "         AND has_database_privilege(oid, current_database(), 'TEMPORARY'))"
     )
-    database, granted = connection.execute(query, {"role": role}).one()
-    if not granted:
-        statement = f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {role}"
-        yield Step(f"right of {role} to make temporary tables in {database}", (statement,))
+    database, everybody, granted = connection.execute(query, {"role": role}).one()
+    grant, revoke = rights_of_temporary_tables(database)
+    if everybody:
+        what = f"right to make temporary tables in {database} for {OWNER.name} and {role} alone"
+        # While everybody has the right, everything works: who may not take it away can migrate.
+        yield Step(what, (grant, revoke), needed=False)
+    elif not granted:
+        yield Step(f"right of {role} to make temporary tables in {database}", (grant,))
 
 
 def _extensions(connection: Connection) -> Iterator[Step]:

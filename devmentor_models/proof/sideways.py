@@ -12,6 +12,7 @@ from devmentor_models.proof.stage import Stage, entering
 from devmentor_models.proof.tenants import Tenants
 from devmentor_models.registry import SCHEMAS
 from devmentor_models.security.actor import Actor
+from devmentor_models.security.declarations import Service
 from devmentor_models.security.roles import MONITOR, READONLY, ROLES
 
 _TENANTS = ", ".join(literal(schema) for schema in SCHEMAS)
@@ -32,6 +33,13 @@ _UNSEEN = {
         " ('', '<insufficient privilege>') LIMIT 1"
     ),
 }
+#: What outlives a transaction on a pooled connection, under names that are looked up before ours.
+_TEMPORARY = (
+    "CREATE TEMP TABLE devmentor_proof ()",
+    "CREATE TEMP VIEW devmentor_proof AS SELECT 1",
+    "CREATE DOMAIN pg_temp.uuid AS text",
+    "CREATE FUNCTION pg_temp.devmentor_proof() RETURNS integer LANGUAGE sql RETURN 1",
+)
 #: For each command that changes what protects a table.
 _DEFINITIONS = (
     "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
@@ -68,6 +76,7 @@ class Sideways:
         for way, sql in _UNSEEN.items():
             sees = self.role == MONITOR.name and way == "pg_stat_activity of other roles"
             self._expect(way, "no rows", {"nothing", "denied"} | ({"rows"} if sees else set()), sql)
+        self._temporary()
         self._large_object()
         self._other_roles()
         self._definitions()
@@ -87,6 +96,12 @@ class Sideways:
         self.report.ways[way] += 1
         if outcome.kind not in kinds:
             self.report.failures.append(Failure("database", self.role, way, expected, str(outcome), sql))
+
+    def _temporary(self) -> None:
+        stores = self.role == Service.MEMORY.role  # documents, through temporary tables
+        expected, kinds = ("accepted", {"nothing"}) if stores else ("refused", {"denied"})
+        for sql in _TEMPORARY:
+            self._expect("temporary tables, types and functions", expected, kinds, sql)
 
     def _large_object(self) -> None:
         made, read = "SELECT lo_from_bytea(4294900001, 'theirs')", "SELECT lo_get(4294900001)"
@@ -139,7 +154,7 @@ def attempt_sideways(stage: Stage, report: Report, tenants: Tenants, tables: dic
     _forged(stage, report, tenants)
     _explained(stage, report, tenants)
     _addresses(stage, report, tenants, tables)
-    _temporary(stage, report)
+    _by_default(stage, report)
     report.limits.append(
         "pg_stat_activity: sessions of one login read each other's statements, without parameters, but with"
         " the acting user's id; let each service have a login of its own"
@@ -205,11 +220,10 @@ def _explained(stage: Stage, report: Report, tenants: Tenants) -> None:
     )
 
 
-def _temporary(stage: Stage, report: Report) -> None:
+def _by_default(stage: Stage, report: Report) -> None:
     """Measure what every login may do by PostgreSQL's own defaults."""
     login = stage.logins[NOBODY]
     sqls = {
-        "temporary tables": ("CREATE TEMP TABLE devmentor_proof ()", "no function of ours looks there first"),
         "large objects": ("SELECT lo_create(0)", "nothing of ours is kept in them"),
         "settings of one's own login": (
             f"ALTER ROLE {login} SET devmentor.user_id = ''",

@@ -52,6 +52,8 @@ class DatabaseServer:
             statement += sql.SQL(" TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template))
         with self._maintenance() as connection:
             connection.execute(statement)
+            if template:
+                _restrict(connection, name)
 
     def drop(self, name: str) -> None:
         """Drop the database `name` and whoever is connected to it; one that is gone is no error."""
@@ -96,6 +98,16 @@ class DatabaseServer:
     def _maintenance(self) -> psycopg.Connection:
         conninfo = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(conninfo, autocommit=True)
+
+
+def _restrict(connection: psycopg.Connection, database: str) -> None:
+    """Take from a copy of the template what bootstrap took from it: rights on a database are not copied."""
+    from devmentor_models.migrations.bootstrap import (  # noqa: PLC0415 - takes a moment to import
+        rights_of_temporary_tables,
+    )
+
+    for statement in rights_of_temporary_tables(database):
+        connection.execute(statement.encode())
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_a_person_can_read_it(devmentor_url: str) -> None:
     report = Report(
         relations={"auth.users": "owner", "auth.old": "table that nobody classified"},
         matrix={"auth.users": {"devmentor_auth": "rud", "devmentor_ai": "-"}},
-        limits=["temporary tables: everybody may"],
+        limits=["large objects: everybody may"],
     )
     report.check("classification", "auth.users", that=True, expected="one", happened="there is none")
     assert "Every attempt ended as it is declared." in lines(report)
@@ -75,7 +75,7 @@ def test_a_person_can_read_it(devmentor_url: str) -> None:
     shown = "\n".join(lines(report))
     assert "auth.users  rud   -" in shown
     assert "auth.old: table that nobody classified" in shown
-    assert "temporary tables: everybody may" in shown
+    assert "large objects: everybody may" in shown
     assert "- auth.users as devmentor_ai, COPY TO: expected refused, but 1 row" in shown
     assert "SELECT id FROM auth.users" in shown
 

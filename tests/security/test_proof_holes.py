@@ -51,6 +51,9 @@ HOLES = {
         "devmentor_learning",
         "1 row",
     ),
+    "policy that lets all pass, told by a function": Hole(
+        "", "learning.assessments", "a leaky function in WHERE", "devmentor_learning", "DMLEK seen: "
+    ),
     "policy that lets write": Hole(
         "ALTER POLICY owner ON ai.response_cache WITH CHECK (true)",
         "ai.response_cache",
@@ -236,6 +239,14 @@ HOLES = {
         "schema memory",
         "CREATE in a schema",
         "devmentor_memory",
+        "no rows",
+    ),
+    "temporary tables": Hole(
+        "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO devmentor_projects',"
+        " current_database()); END $$",
+        "database",
+        "temporary tables, types and functions",
+        "devmentor_projects",
         "no rows",
     ),
     "default privileges": Hole(
