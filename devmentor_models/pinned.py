@@ -39,7 +39,7 @@ def with_options(info: str, settings: Mapping[str, str], defaults: Mapping[str, 
         defaults: Its own ``options`` win over these.
     """
     given = str(conninfo_to_dict(info).get("options") or "")
-    options = [*map(_option, (defaults or {}).items()), given, *map(_option, (PINNED | settings).items())]
+    options = [*map(_option, (defaults or {}).items()), given, *map(_option, {**PINNED, **settings}.items())]
     return make_conninfo(info, options=" ".join(options), client_encoding=CLIENT_ENCODING)
 
 

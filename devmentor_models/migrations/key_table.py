@@ -83,7 +83,7 @@ class KeyTable:
 def look(connection: Connection) -> KeyTable | None:
     """Return the state of the table; None where the database is older than signed contexts, or empty."""
     row = connection.execute(_STATE, {"schema": TECHNICAL_SCHEMA}).one_or_none()
-    return row and KeyTable(*row)
+    return KeyTable(*row) if row else None
 
 
 def restore(connection: Connection) -> None:

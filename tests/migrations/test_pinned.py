@@ -117,7 +117,9 @@ def test_settings_of_a_session(devmentor_database_url: str, level: str, session:
         else:
             with make_engine(url, owner=True).connect() as work:
                 work.execute(text("RESET ALL"))
-                assert values(work.connection.driver_connection) == HELD
+                driver = work.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)
+                assert values(driver) == HELD
                 assert work.scalar(text("SELECT now() > '2020-01-01'"))
 
 
