@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devmentor_models.handshake import SchemaState
     from devmentor_models.kit.pagination import Page
     from devmentor_models.kit.session import bind_actor
+    from devmentor_models.pool_stats import PoolStats
     from devmentor_models.security.actor import Actor
     from devmentor_models.settings import DatabaseSettings
     from devmentor_models.transaction import Transaction
@@ -33,6 +34,7 @@ _HOMES = {
     "DatabaseSettings": "settings",
     "DevMentorError": "errors",
     "Page": "kit.pagination",
+    "PoolStats": "pool_stats",
     "SchemaState": "handshake",
     "Transaction": "transaction",
     "bind_actor": "kit.session",
@@ -46,6 +48,7 @@ __all__ = [
     "DatabaseSettings",
     "DevMentorError",
     "Page",
+    "PoolStats",
     "SchemaState",
     "Transaction",
     "bind_actor",

@@ -1,62 +1,290 @@
-"""How the pool's connections are made, and why the last one was not."""
+"""The pool of connections: psycopg_pool's, beneath SQLAlchemy, with every way back to it guarded."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
+from weakref import WeakSet
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from devmentor_models.errors import DevMentorError, PoolTimeout
+from devmentor_models.dialect import AsyncLeanCursor
+from devmentor_models.errors import (
+    ConfigurationError,
+    DatabaseClosed,
+    DevMentorError,
+    PermissionDenied,
+    PoolTimeout,
+    ServerUnreachable,
+    TransactionInherited,
+)
+from devmentor_models.kit import translate
+from devmentor_models.kit.homes import AsyncHome, survive_fork
 from devmentor_models.opening import OpeningConnection
-from devmentor_models.tls import explain
+from devmentor_models.pool_stats import PoolStats
+from devmentor_models.refusals import explain
+from devmentor_models.settings import DatabaseSettings
+
+#: How long to wait between attempts to connect while somebody waits for a connection.
+RETRY_SECONDS = 0.2
+#: How long to wait for the server to take note that a statement is given up.
+CANCEL_SECONDS = 2.0
 
 
-class AsyncAttempts:
-    """What became of a pool's last attempt to connect.
-
-    psycopg_pool connects in the background, and whoever waits learns only that the time is up.
-    """
-
-    def __init__(self) -> None:
-        self.failure: OperationalError | None = None
-
-    def timeout(self) -> DevMentorError:
-        """Return the error for somebody who got no connection in time."""
-        failure = self.failure
-        if failure is None:
-            return PoolTimeout()
-        said = str(failure).partition("\n")[0]
-        return explain(failure) or PoolTimeout(f"No connection came free in time; the last attempt: {said}")
-
-
-class AsyncWatchedConnection(OpeningConnection, AsyncConnection[Any]):
+class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
     """A connection whose making is noted."""
 
+    home: AsyncHome
+
     @classmethod
-    async def connect(cls, conninfo: str = "", *, attempts: AsyncAttempts, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
-        """Connect, as psycopg does, and note in ``attempts`` what became of it."""
+    async def connect(cls, conninfo: str = "", *, pool: AsyncPool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
+        """Connect, as psycopg does, and tell ``pool`` what became of it."""
         try:
             made = await super().connect(conninfo, **kwargs)
             await made.wait(made.know_gen())
         except OperationalError as error:
-            attempts.failure = error
+            await pool.note_failure(error)
             raise
-        attempts.failure = None
+        pool.note_success(made)
         return made
 
+    async def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's name
+        """Ask the server to give up the running statement.
 
-async def check_security(conninfo: str) -> None:
-    """Connect once to a server on another machine, so that TLS which cannot work is told at once.
+        psycopg does so when its caller is cancelled. A second cancellation must not keep the request from
+        being sent, for the statement would run on in the server, with its locks.
+        """
+        await self.home.finish(super().cancel_safe(timeout=timeout))
 
-    Any other failure is left to the pool, which tries again: the server may be about to start.
 
-    Raises:
-        InsecureConnection: The connection could not be secured.
+class AsyncPool:
+    """Connections to one database, and the SQLAlchemy engine that takes them.
+
+    A connection comes back by `give_back` whatever became of it: psycopg_pool replaces what is broken. It is
+    not left to ``close_returns``, which gives healthy connections back only.
+
+    In a forked process the pool starts anew, with connections of its own. Those of the parent are left alone:
+    neither used nor closed, for both processes write to the same sockets.
+
+    Args:
+        settings: Where the database is, and the limits of the pool.
     """
-    try:
-        connection = await AsyncConnection.connect(conninfo)
-    except OperationalError as error:
-        if insecure := explain(error):
-            raise insecure from None
-        return
-    await connection.close()
+
+    engine: AsyncEngine
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._conninfo = settings.conninfo()
+        self._closed = False
+        self._ever_connected = False
+        self._failure: OperationalError | None = None
+        self._refusal: DevMentorError | None = None
+        self._make()
+        survive_fork(self)
+
+    def _make(self) -> None:
+        settings = self._settings
+        self._home = AsyncHome()
+        self._made: WeakSet[AsyncPooledConnection] = WeakSet()
+        self._lent: set[AsyncPooledConnection] = set()
+        self._asking: set[object] = set()
+        self._pool = AsyncConnectionPool(
+            self._conninfo,
+            connection_class=AsyncPooledConnection,
+            min_size=min(settings.pool_min, settings.pool_max),
+            max_size=settings.pool_max,
+            max_idle=settings.pool_idle_seconds,
+            timeout=settings.pool_timeout_seconds,
+            # psycopg_pool's own pauses between attempts grow to minutes: no request would wait so long.
+            reconnect_timeout=0,
+            reconnect_failed=self._try_again,
+            open=False,
+            # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
+            kwargs={
+                "pool": self,
+                "autocommit": True,
+                "prepare_threshold": 2 if settings.prepared_statements else None,
+                "cursor_factory": AsyncLeanCursor,
+            },
+        )
+        self.engine = create_async_engine(
+            "postgresql+devmentor://",
+            poolclass=NullPool,
+            pool_reset_on_return=None,  # what does not come back idle is closed
+            async_creator=self.borrow,
+            give_back=self.give_back,
+            hide_parameters=True,
+        )
+        translate.install(self.engine.sync_engine)
+
+    async def ready(self) -> None:
+        """Open the pool where that has not been done.
+
+        Raises:
+            DatabaseClosed: The pool was closed.
+            WrongEventLoop: The pool is in use in another event loop.
+        """
+        if self._closed:
+            raise DatabaseClosed
+        if self._home.claim():
+            self._abandon()
+            self._make()
+            self._home.claim()
+        if self._pool.closed:
+            await self._pool.open()
+
+    async def borrow(self) -> AsyncPooledConnection:
+        """Return a connection, for which `give_back` must be called.
+
+        Raises:
+            PoolTimeout: None came free in time.
+            ServerUnreachable: The server does not answer.
+            AuthenticationFailed: The server does not let us in.
+            DatabaseMissing: The server has no such database.
+            InsecureConnection: The server could not be reached by TLS as the URL demands.
+            DatabaseClosed: The pool was closed.
+            WrongEventLoop: The pool is in use in another event loop.
+        """
+        await self.ready()
+        cancellations = self._home.cancellations()
+        request = object()
+        self._asking.add(request)
+        try:
+            while not (connection := await self._pool.getconn()).is_alive():
+                await self._pool.putconn(connection)
+        except PsycopgPoolTimeout:
+            raise self._refused() from None
+        except PoolClosed:
+            raise DatabaseClosed from None
+        finally:
+            self._asking.discard(request)
+        self._lent.add(connection)
+        try:
+            self._home.raise_cancellation(cancellations)
+        except BaseException:
+            self.give_back(connection)
+            raise
+        return connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncPooledConnection]:
+        """Lend a connection for a block. Raises what `borrow` raises."""
+        connection = await self.borrow()
+        try:
+            yield connection
+        finally:
+            self.give_back(connection)
+
+    def give_back(self, connection: AsyncPooledConnection) -> None:
+        """Take a connection back, whatever became of it; a second time does nothing.
+
+        It does not wait, so that no cancellation can come between, and may be called from anywhere, also
+        while garbage is collected. A connection in a transaction or a statement is closed.
+        """
+        if connection in self._lent and not self._home.call(self._take_back, connection):
+            connection.pgconn.finish()  # its event loop is closed, so nobody else will
+
+    def _take_back(self, connection: AsyncPooledConnection) -> None:
+        if connection not in self._lent:
+            return
+        self._lent.discard(connection)
+        state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
+        unchanged = connection.leave()
+        if state == TransactionStatus.IDLE and pipeline == PipelineStatus.OFF and unchanged:
+            self._home.at_once(self._pool.putconn(connection))
+        elif state == TransactionStatus.ACTIVE:
+            self._home.start(self._stop(connection))
+        else:
+            self._home.at_once(self._discard(connection))
+
+    async def _stop(self, connection: AsyncPooledConnection) -> None:
+        """Give up a statement, here and in the server, and its connection."""
+        try:
+            await connection.cancel_safe(timeout=CANCEL_SECONDS)
+        except Exception:  # noqa: BLE001, S110 - the server is out of reach, or has just ended the statement
+            pass
+        finally:
+            await self._discard(connection)
+
+    async def _discard(self, connection: AsyncPooledConnection) -> None:
+        try:
+            await connection.close()
+        finally:
+            await self._pool.putconn(connection)
+
+    async def weed(self) -> None:
+        """Replace idle connections that are dead. After a restart of the server all of them are."""
+        await self._home.finish(self._pool.check())
+
+    async def close(self) -> None:
+        """Close every connection; those that are in use when they come back. Always succeeds."""
+        self._closed = True
+        if not self._pool.closed and not await self._home.leave(self._pool.close):
+            self._abandon()
+
+    def stats(self) -> PoolStats:
+        """Return the state of the pool and what it counted."""
+        return PoolStats.of(self._pool.get_stats(), waiting=len(self._asking))
+
+    def _abandon(self) -> None:
+        """Close every connection, in use or not, without the event loop that they were made in."""
+        for connection in list(self._made):
+            connection.pgconn.finish()
+
+    def start_anew(self) -> None:
+        """Let go of what belongs to the parent process. Called in the child after a fork."""
+        for connection in self._made:
+            # psycopg sends the server a farewell when a connection is closed, but not when it is collected in
+            # another process than its own.
+            for name in ("wait", "close"):
+                setattr(connection, name, _refuse)
+        self._pool._closed = True  # noqa: SLF001 - or it would wait for threads that were not forked
+        self._make()
+
+    def note_success(self, connection: AsyncPooledConnection) -> None:
+        """Take note of a new connection."""
+        connection.home = self._home
+        self._made.add(connection)
+        self._ever_connected = True
+        self._failure = self._refusal = None
+
+    async def note_failure(self, failure: OperationalError) -> None:
+        """Take note of a failed attempt to connect, and tell who waits if waiting is of no use."""
+        self._failure = failure
+        self._refusal = await self._home.in_thread(explain, failure, self._conninfo)
+        final = isinstance(self._refusal, ConfigurationError | PermissionDenied) or (
+            isinstance(self._refusal, ServerUnreachable) and not self._ever_connected
+        )
+        if final and not self._lent and not self._pool.get_stats()["pool_available"]:
+            await self._tell_waiting()
+
+    def _refused(self) -> DevMentorError:
+        """Return the error for somebody who got no connection."""
+        refusal = self._refusal
+        return PoolTimeout() if refusal is None else type(refusal)(str(refusal))
+
+    async def _tell_waiting(self) -> None:
+        pool = self._pool
+        # As psycopg_pool's close() does: it has no function that fails the requests and keeps the pool.
+        async with pool._lock:  # noqa: SLF001
+            waiting = list(pool._waiting)  # noqa: SLF001
+            pool._waiting.clear()  # noqa: SLF001
+        for client in waiting:
+            await client.fail(self._refused())
+
+    async def _try_again(self, pool: AsyncConnectionPool[AsyncPooledConnection]) -> None:
+        """Let psycopg_pool, which has just given up, connect again while somebody waits for a connection."""
+        await asyncio.sleep(RETRY_SECONDS)
+        if self._asking and not pool.closed:
+            await pool.check()
+
+
+async def _refuse(*arguments: object, **options: object) -> None:
+    raise TransactionInherited

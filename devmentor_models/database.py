@@ -10,24 +10,19 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool
-from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
-from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from devmentor_models.connecting import Attempts, WatchedConnection, check_security
-from devmentor_models.dialect import LeanCursor, begin_with
+from devmentor_models.connecting import Pool
+from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
     ActorMissing,
     ConnectionLost,
-    DatabaseClosed,
     DevMentorError,
-    PoolTimeout,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
-from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.opening import Opening
+from devmentor_models.pool_stats import PoolStats
 from devmentor_models.security.actor import Actor
 from devmentor_models.settings import DatabaseSettings
 from devmentor_models.transaction import Transaction
@@ -55,34 +50,8 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        self._conninfo = settings.conninfo()
         self._key = settings.signing_key()
-        self._attempts = Attempts()
-        self._pool = ConnectionPool(
-            self._conninfo,
-            connection_class=WatchedConnection,
-            min_size=min(settings.pool_min, settings.pool_max),
-            max_size=settings.pool_max,
-            max_idle=settings.pool_idle_seconds,
-            timeout=settings.pool_timeout_seconds,
-            open=False,
-            close_returns=True,
-            # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
-            kwargs={
-                "attempts": self._attempts,
-                "autocommit": True,
-                "prepare_threshold": 2 if settings.prepared_statements else None,
-                "cursor_factory": LeanCursor,
-            },
-        )
-        self._engine = create_engine(
-            "postgresql+devmentor://",
-            poolclass=NullPool,
-            creator=self._pool.getconn,
-            hide_parameters=True,
-        )
-        translate.install(self._engine)
-        self._closed = False
+        self._pool = Pool(settings)
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -174,25 +143,28 @@ class Database:
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
-        self._ensure_open()
         try:
             with self._pool.connection() as connection:
                 cursor = connection.execute(QUERY)
                 rows = cursor.fetchall()
-        except PsycopgPoolTimeout:
-            raise self._attempts.timeout() from None
         except psycopg.Error as error:
             raise explain(error) from None
         return judge(rows)
 
     def close(self) -> None:
-        """Close every connection. The database cannot be used afterwards."""
-        self._closed = True
-        self._engine.dispose()
+        """Close every connection, at once or when its transaction ends. Nothing can begin afterwards.
+
+        It always succeeds: also a second time, before the first use, and from another event loop than that of
+        the pool, be it closed or not.
+        """
         self._pool.close()
 
+    def pool_stats(self) -> PoolStats:
+        """Return the state of the pool of connections, for a monitor. Asks the server nothing."""
+        return self._pool.stats()
+
     def __enter__(self) -> Self:
-        self._ensure_open()
+        self._pool.ready()
         return self
 
     def __exit__(
@@ -200,35 +172,23 @@ class Database:
     ) -> None:
         self.close()
 
-    def _ensure_open(self) -> None:
-        if self._closed:
-            raise DatabaseClosed
-        if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
-            if "sslmode=" in self._conninfo:
-                check_security(self._conninfo)
-            self._pool.open()
-
     def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
         """Return a session whose transaction has begun as ``actor``."""
-        self._ensure_open()
         opening = Opening(actor, self._key, readonly, isolation)
         try:
             return self._begin(actor, opening)
         except ConnectionLost:
             # BEGIN doubles as the ping of an idle connection: nothing is lost yet, and after a restart of
             # the server every idle connection is dead, so all of them are checked before the one retry.
-            self._pool.check()
+            self._pool.weed()
             return self._begin(actor, opening)
 
     def _begin(self, actor: Actor, opening: Opening) -> Session:
-        session = Session(self._engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})
+        session = Session(self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})
         try:
             with translated():
                 begin_with(session, opening)
-        except PoolTimeout:
-            session.close()
-            raise self._attempts.timeout() from None
         except BaseException:
-            session.close()
+            close(session)
             raise
         return session

@@ -9,24 +9,19 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
-from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from devmentor_models.connecting_async import AsyncAttempts, AsyncWatchedConnection, check_security
-from devmentor_models.dialect import AsyncLeanCursor, begin_with
+from devmentor_models.connecting_async import AsyncPool
+from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
     ActorMissing,
     ConnectionLost,
-    DatabaseClosed,
     DevMentorError,
-    PoolTimeout,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
-from devmentor_models.kit import translate
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.opening import Opening
+from devmentor_models.pool_stats import PoolStats
 from devmentor_models.security.actor import Actor
 from devmentor_models.settings import DatabaseSettings
 from devmentor_models.transaction_async import AsyncTransaction
@@ -54,34 +49,8 @@ class AsyncDatabase:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        self._conninfo = settings.conninfo()
         self._key = settings.signing_key()
-        self._attempts = AsyncAttempts()
-        self._pool = AsyncConnectionPool(
-            self._conninfo,
-            connection_class=AsyncWatchedConnection,
-            min_size=min(settings.pool_min, settings.pool_max),
-            max_size=settings.pool_max,
-            max_idle=settings.pool_idle_seconds,
-            timeout=settings.pool_timeout_seconds,
-            open=False,
-            close_returns=True,
-            # Autocommit: the dialect sends BEGIN itself, in one message with the actor's context.
-            kwargs={
-                "attempts": self._attempts,
-                "autocommit": True,
-                "prepare_threshold": 2 if settings.prepared_statements else None,
-                "cursor_factory": AsyncLeanCursor,
-            },
-        )
-        self._engine = create_async_engine(
-            "postgresql+devmentor://",
-            poolclass=NullPool,
-            async_creator=self._pool.getconn,
-            hide_parameters=True,
-        )
-        translate.install(self._engine.sync_engine)
-        self._closed = False
+        self._pool = AsyncPool(settings)
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -173,25 +142,28 @@ class AsyncDatabase:
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
-        await self._ensure_open()
         try:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(QUERY)
                 rows = await cursor.fetchall()
-        except PsycopgPoolTimeout:
-            raise self._attempts.timeout() from None
         except psycopg.Error as error:
             raise explain(error) from None
         return judge(rows)
 
     async def close(self) -> None:
-        """Close every connection. The database cannot be used afterwards."""
-        self._closed = True
-        await self._engine.dispose()
+        """Close every connection, at once or when its transaction ends. Nothing can begin afterwards.
+
+        It always succeeds: also a second time, before the first use, and from another event loop than that of
+        the pool, be it closed or not.
+        """
         await self._pool.close()
 
+    def pool_stats(self) -> PoolStats:
+        """Return the state of the pool of connections, for a monitor. Asks the server nothing."""
+        return self._pool.stats()
+
     async def __aenter__(self) -> Self:
-        await self._ensure_open()
+        await self._pool.ready()
         return self
 
     async def __aexit__(
@@ -199,35 +171,25 @@ class AsyncDatabase:
     ) -> None:
         await self.close()
 
-    async def _ensure_open(self) -> None:
-        if self._closed:
-            raise DatabaseClosed
-        if self._pool.closed:  # not opened yet: a pool cannot be opened where no event loop runs
-            if "sslmode=" in self._conninfo:
-                await check_security(self._conninfo)
-            await self._pool.open()
-
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
-        await self._ensure_open()
         opening = Opening(actor, self._key, readonly, isolation)
         try:
             return await self._begin(actor, opening)
         except ConnectionLost:
             # BEGIN doubles as the ping of an idle connection: nothing is lost yet, and after a restart of
             # the server every idle connection is dead, so all of them are checked before the one retry.
-            await self._pool.check()
+            await self._pool.weed()
             return await self._begin(actor, opening)
 
     async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
-        session = AsyncSession(self._engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})
+        session = AsyncSession(
+            self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor}
+        )
         try:
             with translated():
                 await session.run_sync(begin_with, opening)
-        except PoolTimeout:
-            await session.close()
-            raise self._attempts.timeout() from None
         except BaseException:
-            await session.close()
+            await session.run_sync(close)
             raise
         return session

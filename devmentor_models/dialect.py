@@ -7,6 +7,7 @@ a plain ``BEGIN``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,6 +22,10 @@ from devmentor_models.opening import Opening, OpeningCursor
 
 #: How the next transaction of this context begins.
 _next_opening: ContextVar[Opening | None] = ContextVar("devmentor_opening", default=None)
+
+
+#: Where a session keeps the connection that its transaction began on, in ``session.info``.
+BORROWED_KEY = "devmentor.borrowed"
 
 
 class LeanCursor(OpeningCursor, Cursor[Any]):
@@ -62,6 +67,17 @@ class PooledDialect(_Trusting, PGDialect_psycopg):
     supports_statement_cache = True
     packs_vectors = True  # for kit.vectors
 
+    def __init__(self, give_back: Callable[[Any], None], **options: Any) -> None:
+        """Take the function that takes a connection back; the pool's connections know no way themselves."""
+        super().__init__(**options)
+        self._give_back = give_back
+
+    def do_close(self, dbapi_connection: Any) -> None:
+        """Give the connection back, whatever became of it."""
+        self._give_back(dbapi_connection)
+
+    do_terminate = do_close
+
     def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout: psycopg_pool configures a connection once, when it is made."""
 
@@ -84,6 +100,18 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
 
     supports_statement_cache = True
     packs_vectors = True
+    has_terminate = True  # so that a connection collected as garbage comes back as well
+
+    def __init__(self, give_back: Callable[[Any], None], **options: Any) -> None:
+        """Take the function that takes a connection back; the pool's connections know no way themselves."""
+        super().__init__(**options)
+        self._give_back = give_back
+
+    def do_close(self, dbapi_connection: Any) -> None:
+        """Give the connection back, whatever became of it. Waits for nothing."""
+        self._give_back(dbapi_connection.driver_connection)
+
+    do_terminate = do_close
 
     def on_connect(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # None is allowed
         """Do nothing per checkout."""
@@ -102,9 +130,19 @@ def begin_with(session: Session, opening: Opening) -> None:
     reset = _next_opening.set(opening)
     try:
         session.begin()
-        session.connection()
+        session.info[BORROWED_KEY] = session.connection().connection.dbapi_connection
     finally:
         _next_opening.reset(reset)
+
+
+def close(session: Session) -> None:
+    """Close a session; its connection goes back whatever comes between, such as an error of a listener."""
+    try:
+        session.close()
+    finally:
+        borrowed = session.info.pop(BORROWED_KEY, None)
+        if borrowed is not None:
+            session.get_bind().dialect.do_close(borrowed)
 
 
 registry.register("postgresql.devmentor", __name__, "PooledDialect")

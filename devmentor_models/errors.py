@@ -51,6 +51,17 @@ class InsecureConnection(ConfigurationError):
     """
 
 
+class AuthenticationFailed(ConfigurationError):
+    """The server does not let this login in: wrong password, no such login, or pg_hba.conf forbids it.
+
+    Told at once, without waiting for the pool: trying again does not help.
+    """
+
+
+class DatabaseMissing(ConfigurationError):
+    """There is no such database on the server: correct the URL, or create it."""
+
+
 class ExtraMissing(ConfigurationError):
     """An optional part of this library is used, but what it needs is not installed.
 
@@ -254,8 +265,39 @@ class PoolTimeout(DevMentorError):
     """No connection came free in time: the pool is exhausted or the server unreachable."""
 
 
+class ServerUnreachable(PoolTimeout):
+    """No server answers there, or it is starting or stopping; the message names host and port.
+
+    Told at once where this process never had a connection: the URL may be wrong. Later on the server may be
+    restarting, so that it is told when no connection could be made in ``pool_timeout_seconds``.
+    """
+
+
+class TooManyConnections(PoolTimeout):
+    """The server has no connection left (``max_connections``), and none became free in time."""
+
+
 class DatabaseClosed(DevMentorError):
     """The database object was closed: make another one."""
+
+
+class WrongEventLoop(DevMentorError):
+    """The database is in use in another event loop, and that loop is still open.
+
+    An `AsyncDatabase` belongs to the event loop of its first use; once that loop is closed, to the next one.
+    Make one for each loop that runs at the same time.
+    """
+
+
+class TransactionReused(DevMentorError):
+    """A transaction is entered once: call ``db.begin(actor)`` again for the next one."""
+
+
+class TransactionInherited(DevMentorError):
+    """The transaction was begun before this process was forked: it is the parent's alone.
+
+    Nothing was sent. Begin transactions in the process that is to use them.
+    """
 
 
 class StatementTimeout(DevMentorError):

@@ -135,6 +135,11 @@ class OpeningConnection(BaseConnection[Any]):
             return False
         return self.pgconn.status == pq.ConnStatus.OK
 
+    def leave(self) -> bool:
+        """Forget a transaction that never began; tell whether the session is as it was before the last one."""
+        self._opening = None
+        return not self._tainted or self.identity is None
+
     def taint(self) -> None:
         """Note that SQL which is not ours may have left something in the session."""
         self._tainted = True

@@ -26,6 +26,7 @@ from devmentor_models.auth.repositories import (
     TeamRepository,
     UserRepository,
 )
+from devmentor_models.errors import TransactionReused
 from devmentor_models.kit.session import finish, translated
 from devmentor_models.learning.repositories import (
     AssessmentRepository,
@@ -71,8 +72,12 @@ class Transaction:
         self._database = database
         self._readonly = readonly
         self._isolation: Isolation | None = isolation
+        self._entered = False
 
     def __enter__(self) -> Self:
+        if self._entered:
+            raise TransactionReused
+        self._entered = True
         self.session = self._database._open(  # noqa: SLF001 - the two are one mechanism
             self.actor, readonly=self._readonly, isolation=self._isolation
         )

@@ -25,6 +25,7 @@ from devmentor_models.auth.repositories_async import (
     AsyncTeamRepository,
     AsyncUserRepository,
 )
+from devmentor_models.errors import TransactionReused
 from devmentor_models.kit.session import finish, translated
 from devmentor_models.learning.repositories_async import (
     AsyncAssessmentRepository,
@@ -70,8 +71,12 @@ class AsyncTransaction:
         self._database = database
         self._readonly = readonly
         self._isolation: Isolation | None = isolation
+        self._entered = False
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise TransactionReused
+        self._entered = True
         self.session = await self._database._open(  # noqa: SLF001 - the two are one mechanism
             self.actor, readonly=self._readonly, isolation=self._isolation
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
+from devmentor_models.dialect import close
 from devmentor_models.errors import ActorChanged, CommitUnknown, ConnectionLost
 from devmentor_models.kit.translate import scrub, translate
 from devmentor_models.security.actor import Actor
@@ -88,7 +89,9 @@ def finish(session: Session, error: BaseException | None) -> None:
             elif isinstance(error, SQLAlchemyError):
                 raise error
     finally:
-        session.close()
+        # With the connection gone there is nothing to roll back, and what the block raised says more.
+        with nullcontext() if error is None else suppress(ConnectionLost):
+            close(session)
 
 
 def _commit(session: Session) -> None:
