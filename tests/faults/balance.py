@@ -36,7 +36,9 @@ class Balance:
         plain = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
         self.observer = psycopg.connect(plain, autocommit=True, application_name="observer")
         limits: dict[str, Any] = {"pool_min": 0, "pool_max": SIZE, "pool_timeout_seconds": PATIENCE_SECONDS}
-        self.database = Database.from_url(url or server, application_name=self.name, **(limits | settings))
+        limits |= settings
+        self.size: int = limits["pool_max"]
+        self.database = Database.from_url(url or server, application_name=self.name, **limits)
 
     def ask(self, query: str, *values: object) -> list[Row]:
         """Ask the server, on a connection that has nothing to do with the pool."""
@@ -73,7 +75,7 @@ class Balance:
     def assert_whole(self) -> None:
         """Fail unless nothing is lent or left behind, and all of the pool's transactions run at once."""
         self.settle()
-        meet = meeting(SIZE)
+        meet = meeting(self.size)
 
         def work() -> int:
             with self.database.begin(ACTOR) as tx:
@@ -81,10 +83,10 @@ class Balance:
                 meet()
                 return pid
 
-        pids = run_concurrently([work] * SIZE)
-        assert len({pid for pid in pids if isinstance(pid, int)}) == SIZE, pids
+        pids = run_concurrently([work] * self.size)
+        assert len({pid for pid in pids if isinstance(pid, int)}) == self.size, pids
         self.settle()
-        assert self.database.pool_stats().size == SIZE
+        assert self.database.pool_stats().size == self.size
 
 
 @contextmanager
