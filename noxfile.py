@@ -80,6 +80,13 @@ def mirror(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Break, cut and cancel connections at every message and at every turn; `tests` does so at some."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", "-m", "", "tests/faults", *session.posargs)
+
+
+@nox.session(default=False)
 def access(session: nox.Session) -> None:
     """Play thousands of random sequences of calls against the model of access; `tests` plays some."""
     install(session, "tests")
