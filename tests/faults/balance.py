@@ -33,12 +33,17 @@ class Balance:
 
     def __init__(self, server: str, url: str | None = None, **settings: Any) -> None:
         self.name = f"faults-{uuid4().hex[:12]}"
-        plain = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
-        self.observer = psycopg.connect(plain, autocommit=True, application_name="observer")
+        self._server = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.observer = psycopg.connect(self._server, autocommit=True, application_name="observer")
         limits: dict[str, Any] = {"pool_min": 0, "pool_max": SIZE, "pool_timeout_seconds": PATIENCE_SECONDS}
         limits |= settings
         self.size: int = limits["pool_max"]
         self.database = Database.from_url(url or server, application_name=self.name, **limits)
+
+    def connect(self) -> None:
+        """Connect the observer, anew after a restart of the server."""
+        self.observer.close()
+        self.observer = psycopg.connect(self._server, autocommit=True, application_name="observer")
 
     def ask(self, query: str, *values: object) -> list[Row]:
         """Ask the server, on a connection that has nothing to do with the pool."""
@@ -93,7 +98,7 @@ class Balance:
 def balanced(server: str, url: str | None = None, **settings: Any) -> Iterator[Balance]:
     """Yield a pool to do harm to, and assert that it is whole in the end."""
     balance = Balance(server, url, **settings)
-    with balance.observer:
-        with balance.database:
-            yield balance
-            balance.assert_whole()
+    with balance.database:
+        yield balance
+        balance.assert_whole()
+    balance.observer.close()

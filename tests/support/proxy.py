@@ -62,6 +62,7 @@ class Proxy:
         self._links: set[_Link] = set()
         self.plan: tuple[int, Direction, bool] | None = None
         self.cuts = 0
+        self.refusing = False
         self.reset()
 
     def reset(self) -> None:
@@ -76,6 +77,12 @@ class Proxy:
         """
         self.reset()
         self.plan = (message, direction, abruptly)
+
+    def refuse(self, *, refusing: bool) -> None:
+        """Cut every connection and let no new one through, as a server that is down; or let them through."""
+        self.refusing = refusing
+        if refusing:
+            self.cut_all()
 
     def cut_all(self, *, abruptly: bool = True) -> None:
         """Cut every connection there is."""
@@ -113,6 +120,8 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            if self.refusing:
+                raise ConnectionRefusedError
             behind = await self._connect()
         except OSError:  # the server is down
             _reset(writer)
