@@ -158,7 +158,7 @@ class Pool:
         self._asking.add(request)
         try:
             while not (connection := self._pool.getconn()).is_alive():
-                self._pool.putconn(connection)
+                self._discard(connection)
         except PsycopgPoolTimeout:
             raise self._refused() from None
         except PoolClosed:

@@ -158,7 +158,7 @@ class AsyncPool:
         self._asking.add(request)
         try:
             while not (connection := await self._pool.getconn()).is_alive():
-                await self._pool.putconn(connection)
+                await self._discard(connection)
         except PsycopgPoolTimeout:
             raise self._refused() from None
         except PoolClosed:

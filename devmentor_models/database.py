@@ -145,7 +145,9 @@ class Database:
         """
         try:
             with self._pool.connection() as connection:
-                cursor = connection.execute(QUERY)
+                cursor = connection.cursor()
+                cursor.trusted = True
+                cursor.execute(QUERY)
                 rows = cursor.fetchall()
         except psycopg.Error as error:
             raise explain(error) from None

@@ -144,7 +144,9 @@ class AsyncDatabase:
         """
         try:
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(QUERY)
+                cursor = connection.cursor()
+                cursor.trusted = True
+                await cursor.execute(QUERY)
                 rows = await cursor.fetchall()
         except psycopg.Error as error:
             raise explain(error) from None

@@ -61,13 +61,18 @@ def _trust(cursor: Any, context: Any) -> None:
         driver.trusted = is_ours(context)
 
 
+def _finish(connection: Any) -> None:
+    """End a connection that belongs to no pool."""
+    connection.pgconn.finish()
+
+
 class PooledDialect(_Trusting, PGDialect_psycopg):
     """psycopg, with connections that psycopg_pool owns."""
 
     supports_statement_cache = True
     packs_vectors = True  # for kit.vectors
 
-    def __init__(self, give_back: Callable[[Any], None], **options: Any) -> None:
+    def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
         super().__init__(**options)
         self._give_back = give_back
@@ -102,7 +107,7 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
     packs_vectors = True
     has_terminate = True  # so that a connection collected as garbage comes back as well
 
-    def __init__(self, give_back: Callable[[Any], None], **options: Any) -> None:
+    def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
         super().__init__(**options)
         self._give_back = give_back

@@ -123,20 +123,18 @@ class OpeningConnection(BaseConnection[Any]):
     def is_alive(self) -> bool:
         """Tell whether the server has kept an idle connection, as far as this side knows; asks nothing.
 
-        A server that ends a session says so and closes the connection: there is something to read. What the
-        network has swallowed is only found out by the next statement.
+        A server that ends a session says so and closes the connection, and it says nothing else to an idle
+        one but that its configuration has changed: there is something to read. What the network has swallowed
+        is only found out by the next statement.
         """
+        if self.pgconn.status != pq.ConnStatus.OK:
+            return False
         readable = select.poll()
         readable.register(self.pgconn.socket, select.POLLIN)
-        try:
-            while self.pgconn.status == pq.ConnStatus.OK and readable.poll(0):
-                self.pgconn.consume_input()
-        except psycopg.OperationalError:
-            return False
-        return self.pgconn.status == pq.ConnStatus.OK
+        return not readable.poll(0)
 
     def leave(self) -> bool:
-        """Forget a transaction that never began; tell whether the session is as it was before the last one."""
+        """Forget a transaction that never began; tell whether the session is as it was before it."""
         self._opening = None
         return not self._tainted or self.identity is None
 

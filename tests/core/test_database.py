@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -40,6 +41,16 @@ CONTEXT = text(
     " nullif(current_setting('devmentor.request_id', true), '')"
 )
 KILL = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
+
+
+def kill(killer: Database, name: str) -> None:
+    """End the sessions of an application, and wait until they are gone."""
+    for _ in range(1000):
+        with killer.begin(Actor.service("auth")) as tx:
+            if not (tx.session.execute(KILL, {"name": name})).all():
+                return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def test_the_actor_is_bound_to_the_transaction(database: Database) -> None:
@@ -175,14 +186,13 @@ def test_the_trigger_counts_versions_for_any_writer(database: Database) -> None:
 
 
 def test_dead_idle_connections_are_replaced_unnoticed(devmentor_url: str) -> None:
-    """BEGIN doubles as the ping: after the server dropped every idle connection, work goes on."""
+    """What the server closed is seen before it is used: without its idle connections work goes on."""
     name = f"idle-{uuid4().hex[:8]}"
     with Database.from_url(devmentor_url, pool_min=2, application_name=name) as database:
         with database.begin(Actor.service("auth")):
             pass
         with Database.from_url(devmentor_url, pool_min=0, application_name="killer") as killer:
-            with killer.begin(Actor.service("auth")) as tx:
-                tx.session.execute(KILL, {"name": name})
+            kill(killer, name)
         with database.begin(Actor.service("auth")) as tx:
             assert (tx.session.execute(text("SELECT 1"))).scalar_one() == 1
 
@@ -198,8 +208,7 @@ def test_a_connection_lost_in_the_middle_is_retried_by_run(devmentor_url: str) -
         tx.session.merge(user)
         tx.session.flush()
         if len(calls) == 1:
-            with killer.begin(Actor.service("auth")) as other:
-                other.session.execute(KILL, {"name": name})
+            kill(killer, name)
             tx.session.execute(text("SELECT 1"))
         return len(calls)
 
@@ -266,8 +275,7 @@ def test_a_connection_lost_at_commit_is_unknown_and_never_retried(devmentor_url:
     def work(tx: Transaction) -> None:
         calls.append(1)
         tx.session.execute(text("SELECT 1"))
-        with killer.begin(Actor.service("auth")) as other:
-            other.session.execute(KILL, {"name": name})
+        kill(killer, name)
 
     with Database.from_url(devmentor_url, application_name="killer") as killer:
         with Database.from_url(devmentor_url, application_name=name) as database:

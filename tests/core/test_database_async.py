@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -39,6 +40,16 @@ CONTEXT = text(
     " nullif(current_setting('devmentor.request_id', true), '')"
 )
 KILL = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
+
+
+async def kill(killer: AsyncDatabase, name: str) -> None:
+    """End the sessions of an application, and wait until they are gone."""
+    for _ in range(1000):
+        async with killer.begin(Actor.service("auth")) as tx:
+            if not (await tx.session.execute(KILL, {"name": name})).all():
+                return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 async def test_the_actor_is_bound_to_the_transaction(async_database: AsyncDatabase) -> None:
@@ -176,14 +187,13 @@ async def test_the_trigger_counts_versions_for_any_writer(async_database: AsyncD
 
 
 async def test_dead_idle_connections_are_replaced_unnoticed(devmentor_url: str) -> None:
-    """BEGIN doubles as the ping: after the server dropped every idle connection, work goes on."""
+    """What the server closed is seen before it is used: without its idle connections work goes on."""
     name = f"idle-{uuid4().hex[:8]}"
     async with AsyncDatabase.from_url(devmentor_url, pool_min=2, application_name=name) as database:
         async with database.begin(Actor.service("auth")):
             pass
         async with AsyncDatabase.from_url(devmentor_url, pool_min=0, application_name="killer") as killer:
-            async with killer.begin(Actor.service("auth")) as tx:
-                await tx.session.execute(KILL, {"name": name})
+            await kill(killer, name)
         async with database.begin(Actor.service("auth")) as tx:
             assert (await tx.session.execute(text("SELECT 1"))).scalar_one() == 1
 
@@ -199,8 +209,7 @@ async def test_a_connection_lost_in_the_middle_is_retried_by_run(devmentor_url: 
         await tx.session.merge(user)
         await tx.session.flush()
         if len(calls) == 1:
-            async with killer.begin(Actor.service("auth")) as other:
-                await other.session.execute(KILL, {"name": name})
+            await kill(killer, name)
             await tx.session.execute(text("SELECT 1"))
         return len(calls)
 
@@ -271,8 +280,7 @@ async def test_a_connection_lost_at_commit_is_unknown_and_never_retried(devmento
     async def work(tx: AsyncTransaction) -> None:
         calls.append(1)
         await tx.session.execute(text("SELECT 1"))
-        async with killer.begin(Actor.service("auth")) as other:
-            await other.session.execute(KILL, {"name": name})
+        await kill(killer, name)
 
     async with AsyncDatabase.from_url(devmentor_url, application_name="killer") as killer:
         async with AsyncDatabase.from_url(devmentor_url, application_name=name) as database:

@@ -52,7 +52,7 @@ class AsyncBalance:
     def kill(self) -> None:
         """End every session of the pool, as an administrator does, and wait until they are gone."""
         killed = set(self.states())
-        self.ask("SELECT pg_terminate_backend(pid) FROM unnest(%s) pid", list(killed))
+        self.ask("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", list(killed))
         give_up = time.monotonic() + PATIENCE_SECONDS
         while killed & set(self.states()):
             assert time.monotonic() < give_up

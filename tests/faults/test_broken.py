@@ -50,14 +50,16 @@ def killed_in_a_statement(balance: Balance) -> None:
 def killed_before_commit(balance: Balance) -> None:
     """COMMIT finds out."""
     with pytest.raises(CommitUnknown):
-        with balance.database.begin(ACTOR):
+        with balance.database.begin(ACTOR) as tx:
+            tx.session.execute(ONE)
             balance.kill()
 
 
 def killed_before_rollback(balance: Balance) -> None:
     """ROLLBACK finds out; what the block raised is what counts."""
     with pytest.raises(RuntimeError, match="of the block"):
-        with balance.database.begin(ACTOR):
+        with balance.database.begin(ACTOR) as tx:
+            tx.session.execute(ONE)
             balance.kill()
             raise RuntimeError("of the block")
 
@@ -92,6 +94,7 @@ def error_at_commit(balance: Balance) -> None:
 
     with pytest.raises(RuntimeError, match="of the listener"):
         with balance.database.begin(ACTOR) as tx:
+            tx.session.execute(ONE)
             event.listen(tx.session, "before_commit", fail)
 
 

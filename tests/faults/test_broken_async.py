@@ -49,14 +49,16 @@ async def killed_in_a_statement(balance: AsyncBalance) -> None:
 async def killed_before_commit(balance: AsyncBalance) -> None:
     """COMMIT finds out."""
     with pytest.raises(CommitUnknown):
-        async with balance.database.begin(ACTOR):
+        async with balance.database.begin(ACTOR) as tx:
+            await tx.session.execute(ONE)
             balance.kill()
 
 
 async def killed_before_rollback(balance: AsyncBalance) -> None:
     """ROLLBACK finds out; what the block raised is what counts."""
     with pytest.raises(RuntimeError, match="of the block"):
-        async with balance.database.begin(ACTOR):
+        async with balance.database.begin(ACTOR) as tx:
+            await tx.session.execute(ONE)
             balance.kill()
             raise RuntimeError("of the block")
 
@@ -91,6 +93,7 @@ async def error_at_commit(balance: AsyncBalance) -> None:
 
     with pytest.raises(RuntimeError, match="of the listener"):
         async with balance.database.begin(ACTOR) as tx:
+            await tx.session.execute(ONE)
             event.listen(tx.session.sync_session, "before_commit", fail)
 
 
