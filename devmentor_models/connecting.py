@@ -139,6 +139,7 @@ class Pool:
             self._home.claim()
         if self._pool.closed:
             self._pool.open()
+            self._home.stay(self._farewell)
 
     def borrow(self) -> PooledConnection:
         """Return a connection, for which `give_back` must be called.
@@ -228,6 +229,14 @@ class Pool:
         self._closed = True
         if not self._pool.closed and not self._home.leave(self._pool.close):
             self._abandon()
+
+    def _farewell(self) -> None:
+        """Close the pool as its event loop ends, which nobody may have done."""
+        try:
+            self._pool.close()
+        finally:
+            for connection in self._made - self._lent:
+                connection.pgconn.finish()
 
     def stats(self) -> PoolStats:
         """Return the state of the pool and what it counted."""

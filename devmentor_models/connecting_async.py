@@ -139,6 +139,7 @@ class AsyncPool:
             self._home.claim()
         if self._pool.closed:
             await self._pool.open()
+            self._home.stay(self._farewell)
 
     async def borrow(self) -> AsyncPooledConnection:
         """Return a connection, for which `give_back` must be called.
@@ -228,6 +229,14 @@ class AsyncPool:
         self._closed = True
         if not self._pool.closed and not await self._home.leave(self._pool.close):
             self._abandon()
+
+    async def _farewell(self) -> None:
+        """Close the pool as its event loop ends, which nobody may have done."""
+        try:
+            await self._pool.close()
+        finally:
+            for connection in self._made - self._lent:
+                connection.pgconn.finish()
 
     def stats(self) -> PoolStats:
         """Return the state of the pool and what it counted."""

@@ -29,6 +29,8 @@ from devmentor_models.transaction_async import AsyncTransaction
 T = TypeVar("T")
 Isolation = Literal["REPEATABLE READ", "SERIALIZABLE"]
 
+#: How many connections a transaction may find dead: while the server restarts it can be more than one.
+BEGIN_ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 1.0
 
@@ -176,13 +178,14 @@ class AsyncDatabase:
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
         opening = Opening(actor, self._key, readonly, isolation)
-        try:
-            return await self._begin(actor, opening)
-        except ConnectionLost:
-            # BEGIN doubles as the ping of an idle connection: nothing is lost yet, and after a restart of
-            # the server every idle connection is dead, so all of them are checked before the one retry.
-            await self._pool.weed()
-            return await self._begin(actor, opening)
+        for _ in range(BEGIN_ATTEMPTS - 1):
+            try:
+                return await self._begin(actor, opening)
+            except ConnectionLost:
+                # Nothing is lost yet: where a transaction asks for its session first, that doubles as a ping.
+                # After a restart of the server every idle connection is dead, so all of them are checked.
+                await self._pool.weed()
+        return await self._begin(actor, opening)
 
     async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
         session = AsyncSession(

@@ -9,6 +9,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from types import coroutine
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
@@ -27,6 +28,7 @@ class AsyncHome:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._last: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps weak references only
 
     def claim(self) -> bool:
@@ -86,6 +88,22 @@ class AsyncHome:
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
+    def stay(self, farewell: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do the farewell when the event loop ends.
+
+        `asyncio.run` cancels the tasks that are left, and waits. psycopg_pool's workers may take this
+        for a failure of what they are at, and wait for more to do: they must be told.
+        """
+
+        async def last() -> None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                with suppress(asyncio.CancelledError):  # of a worker
+                    await farewell()
+
+        self._last = asyncio.get_running_loop().create_task(last())
+
     @staticmethod
     async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may take a moment, and hold up nobody meanwhile."""
@@ -97,6 +115,8 @@ class AsyncHome:
         async def last() -> None:
             await asyncio.gather(*self._tasks - {asyncio.current_task()}, return_exceptions=True)
             await work()
+            if self._last:
+                self._last.cancel()
 
         if self._loop is asyncio.get_running_loop():
             await self.finish(last())
@@ -150,6 +170,9 @@ class Home:
         """Do nothing more: it is done."""
 
     start = finish = at_once
+
+    def stay(self, farewell: Callable[[], None]) -> None:
+        """Do nothing: threads have no end to look out for."""
 
     @staticmethod
     def in_thread(function: Callable[..., T], *arguments: Any) -> T:

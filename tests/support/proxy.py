@@ -103,14 +103,17 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
-        self._run(self._cut_links(abruptly=True))
+        self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _close(self) -> None:
+        self._server.close()
+        await self._cut_links(abruptly=True)
 
     async def _cut_links(self, abruptly: bool) -> None:
         tasks = [task for link in self._links for task in link.tasks]
