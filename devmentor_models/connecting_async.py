@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
+from psycopg_pool.pool_async import WaitingClient
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -46,11 +47,12 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
     @classmethod
     async def connect(cls, conninfo: str = "", *, pool: AsyncPool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
         """Connect, as psycopg does, and tell ``pool`` what became of it."""
+        waiting = pool.waiting()
         try:
             made = await super().connect(conninfo, **kwargs)
             await made.wait(made.know_gen())
         except OperationalError as error:
-            await pool.note_failure(error)
+            await pool.note_failure(error, waiting)
             raise
         pool.note_success(made)
         return made
@@ -84,7 +86,6 @@ class AsyncPool:
         self._conninfo = settings.conninfo()
         self._closed = False
         self._ever_connected = False
-        self._failure: OperationalError | None = None
         self._refusal: DevMentorError | None = None
         self._make()
         survive_fork(self)
@@ -262,31 +263,31 @@ class AsyncPool:
         connection.home = self._home
         self._made.add(connection)
         self._ever_connected = True
-        self._failure = self._refusal = None
+        self._refusal = None
 
-    async def note_failure(self, failure: OperationalError) -> None:
-        """Take note of a failed attempt to connect, and tell who waits if waiting is of no use."""
-        self._failure = failure
+    def waiting(self) -> list[WaitingClient[AsyncPooledConnection]]:
+        """Return who waits for a connection."""
+        return list(self._pool._waiting)  # noqa: SLF001 - psycopg_pool cannot fail requests and be kept
+
+    async def note_failure(
+        self, failure: OperationalError, waiting: list[WaitingClient[AsyncPooledConnection]]
+    ) -> None:
+        """Take note of a failed attempt to connect, and tell those who waited for it if waiting is of no use.
+
+        Who came later waits for the next attempt: what was wrong may have been put right meanwhile.
+        """
         self._refusal = await self._home.in_thread(explain, failure, self._conninfo)
         final = isinstance(self._refusal, ConfigurationError | PermissionDenied) or (
             isinstance(self._refusal, ServerUnreachable) and not self._ever_connected
         )
         if final and not self._lent and not self._pool.get_stats()["pool_available"]:
-            await self._tell_waiting()
+            for client in waiting:
+                await client.fail(self._refused())
 
     def _refused(self) -> DevMentorError:
         """Return the error for somebody who got no connection."""
         refusal = self._refusal
         return PoolTimeout() if refusal is None else type(refusal)(str(refusal))
-
-    async def _tell_waiting(self) -> None:
-        pool = self._pool
-        # As psycopg_pool's close() does: it has no function that fails the requests and keeps the pool.
-        async with pool._lock:  # noqa: SLF001
-            waiting = list(pool._waiting)  # noqa: SLF001
-            pool._waiting.clear()  # noqa: SLF001
-        for client in waiting:
-            await client.fail(self._refused())
 
     async def _try_again(self, pool: AsyncConnectionPool[AsyncPooledConnection]) -> None:
         """Let psycopg_pool, which has just given up, connect again while somebody waits for a connection."""

@@ -16,7 +16,7 @@ from tests.support.proxy import Proxy
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.parametrize("prepared", [True, False], ids=["prepared", "unprepared"]),
+    pytest.mark.parametrize("prepared", [True, pytest.param(False, marks=pytest.mark.faults)]),
 ]
 Work = Callable[[], Awaitable[None]]
 #: Longer than anybody here waits.
@@ -216,7 +216,15 @@ async def test_a_statement_far_away_is_cancelled(way: Way, prepared: bool, devme
                 await balance.settle()
 
 
-@pytest.mark.parametrize("again", [None, 0, 1, 5], ids=["once", "twice", "a turn later", "turns later"])
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(None, id="once"),
+        pytest.param(0, id="twice", marks=pytest.mark.faults),
+        pytest.param(1, id="a turn later"),
+        pytest.param(5, id="turns later", marks=pytest.mark.faults),
+    ],
+)
 @pytest.mark.parametrize("fails", [False, True], ids=["commits", "rolls back"])
 async def test_a_transaction_is_cancelled_at_any_turn(
     again: int | None, fails: bool, prepared: bool, devmentor_url: str
