@@ -25,6 +25,7 @@ WORDS = [
         r"^from sqlalchemy\.ext\.asyncio import AsyncEngine, create_async_engine$",
         "from sqlalchemy import Engine, create_engine",
     ),
+    (r"\bself\._?home\.(at_once|start|finish)\((.*)\)$", r"\2"),
     (r"\bcreate_async_engine\b", "create_engine"),
     (r"\.sync_(session|engine)\b", ""),
     (r"\b([\w.]+)\.run_sync\(\s*([\w.]+)", r"\2(\1"),

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
 from psycopg import Connection, OperationalError
@@ -19,6 +19,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from devmentor_models.dialect import LeanCursor
 from devmentor_models.errors import (
     ConfigurationError,
+    ConnectionLost,
     DatabaseClosed,
     DevMentorError,
     PermissionDenied,
@@ -33,6 +34,10 @@ from devmentor_models.pool_stats import PoolStats
 from devmentor_models.refusals import explain
 from devmentor_models.settings import DatabaseSettings
 
+T = TypeVar("T")
+
+#: How many connections may turn out to be dead, and one that is not.
+BEGIN_ATTEMPTS = 4
 #: How long to wait between attempts to connect while somebody waits for a connection.
 RETRY_SECONDS = 0.2
 #: How long to wait for the server to take note that a statement is given up.
@@ -63,7 +68,7 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         psycopg does so when its caller is cancelled. A second cancellation must not keep the request from
         being sent, for the statement would run on in the server, with its locks.
         """
-        self.home.finish(super().cancel_safe(timeout=timeout))
+        super().cancel_safe(timeout=timeout)
 
 
 class Pool:
@@ -194,17 +199,18 @@ class Pool:
             connection.pgconn.finish()  # its event loop is closed, so nobody else will
 
     def _take_back(self, connection: PooledConnection) -> None:
-        if connection not in self._lent:
+        try:
+            self._lent.remove(connection)
+        except KeyError:
             return
-        self._lent.discard(connection)
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
         unchanged = connection.leave()
         if state == TransactionStatus.IDLE and pipeline == PipelineStatus.OFF and unchanged:
-            self._home.at_once(self._pool.putconn(connection))
+            self._pool.putconn(connection)
         elif state == TransactionStatus.ACTIVE:
-            self._home.start(self._stop(connection))
+            self._stop(connection)
         else:
-            self._home.at_once(self._discard(connection))
+            self._discard(connection)
 
     def _stop(self, connection: PooledConnection) -> None:
         """Give up a statement, here and in the server, and its connection."""
@@ -221,9 +227,17 @@ class Pool:
         finally:
             self._pool.putconn(connection)
 
-    def weed(self) -> None:
-        """Replace idle connections that are dead. After a restart of the server all of them are."""
-        self._home.finish(self._pool.check())
+    def past_dead_connections(self, begin: Callable[[], T]) -> T:
+        """Do what begins on a connection that may have died idle, as all have when the server was restarted.
+
+        While it restarts, even a new one may die. Whatever is done must be harmless to do again.
+        """
+        for _ in range(BEGIN_ATTEMPTS - 1):
+            try:
+                return begin()
+            except ConnectionLost:
+                self._pool.check()
+        return begin()
 
     def close(self) -> None:
         """Close every connection; those that are in use when they come back. Always succeeds."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
 from psycopg import AsyncConnection, OperationalError
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from devmentor_models.dialect import AsyncLeanCursor
 from devmentor_models.errors import (
     ConfigurationError,
+    ConnectionLost,
     DatabaseClosed,
     DevMentorError,
     PermissionDenied,
@@ -33,6 +34,10 @@ from devmentor_models.pool_stats import PoolStats
 from devmentor_models.refusals import explain
 from devmentor_models.settings import DatabaseSettings
 
+T = TypeVar("T")
+
+#: How many connections may turn out to be dead, and one that is not.
+BEGIN_ATTEMPTS = 4
 #: How long to wait between attempts to connect while somebody waits for a connection.
 RETRY_SECONDS = 0.2
 #: How long to wait for the server to take note that a statement is given up.
@@ -194,9 +199,10 @@ class AsyncPool:
             connection.pgconn.finish()  # its event loop is closed, so nobody else will
 
     def _take_back(self, connection: AsyncPooledConnection) -> None:
-        if connection not in self._lent:
+        try:
+            self._lent.remove(connection)
+        except KeyError:
             return
-        self._lent.discard(connection)
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
         unchanged = connection.leave()
         if state == TransactionStatus.IDLE and pipeline == PipelineStatus.OFF and unchanged:
@@ -221,9 +227,17 @@ class AsyncPool:
         finally:
             await self._pool.putconn(connection)
 
-    async def weed(self) -> None:
-        """Replace idle connections that are dead. After a restart of the server all of them are."""
-        await self._home.finish(self._pool.check())
+    async def past_dead_connections(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """Do what begins on a connection that may have died idle, as all have when the server was restarted.
+
+        While it restarts, even a new one may die. Whatever is done must be harmless to do again.
+        """
+        for _ in range(BEGIN_ATTEMPTS - 1):
+            try:
+                return await begin()
+            except ConnectionLost:
+                await self._home.finish(self._pool.check())
+        return await begin()
 
     async def close(self) -> None:
         """Close every connection; those that are in use when they come back. Always succeeds."""

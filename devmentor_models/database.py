@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -16,7 +17,6 @@ from devmentor_models.connecting import Pool
 from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
     ActorMissing,
-    ConnectionLost,
     DevMentorError,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
@@ -30,8 +30,6 @@ from devmentor_models.transaction import Transaction
 T = TypeVar("T")
 Isolation = Literal["REPEATABLE READ", "SERIALIZABLE"]
 
-#: How many connections a transaction may find dead: while the server restarts it can be more than one.
-BEGIN_ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 1.0
 
@@ -145,15 +143,17 @@ class Database:
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
+        return judge(self._pool.past_dead_connections(self._revisions))
+
+    def _revisions(self) -> list[Any]:
         try:
             with self._pool.connection() as connection:
                 cursor = connection.cursor()
                 cursor.trusted = True
                 cursor.execute(QUERY)
-                rows = cursor.fetchall()
+                return cursor.fetchall()
         except psycopg.Error as error:
             raise explain(error) from None
-        return judge(rows)
 
     def close(self) -> None:
         """Close every connection, at once or when its transaction ends. Nothing can begin afterwards.
@@ -179,14 +179,7 @@ class Database:
     def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
         """Return a session whose transaction has begun as ``actor``."""
         opening = Opening(actor, self._key, readonly, isolation)
-        for _ in range(BEGIN_ATTEMPTS - 1):
-            try:
-                return self._begin(actor, opening)
-            except ConnectionLost:
-                # Nothing is lost yet: where a transaction asks for its session first, that doubles as a ping.
-                # After a restart of the server every idle connection is dead, so all of them are checked.
-                self._pool.weed()
-        return self._begin(actor, opening)
+        return self._pool.past_dead_connections(partial(self._begin, actor, opening))
 
     def _begin(self, actor: Actor, opening: Opening) -> Session:
         session = Session(self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -15,7 +16,6 @@ from devmentor_models.connecting_async import AsyncPool
 from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
     ActorMissing,
-    ConnectionLost,
     DevMentorError,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
@@ -29,8 +29,6 @@ from devmentor_models.transaction_async import AsyncTransaction
 T = TypeVar("T")
 Isolation = Literal["REPEATABLE READ", "SERIALIZABLE"]
 
-#: How many connections a transaction may find dead: while the server restarts it can be more than one.
-BEGIN_ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.02
 MAX_BACKOFF_SECONDS = 1.0
 
@@ -144,15 +142,17 @@ class AsyncDatabase:
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
+        return judge(await self._pool.past_dead_connections(self._revisions))
+
+    async def _revisions(self) -> list[Any]:
         try:
             async with self._pool.connection() as connection:
                 cursor = connection.cursor()
                 cursor.trusted = True
                 await cursor.execute(QUERY)
-                rows = await cursor.fetchall()
+                return await cursor.fetchall()
         except psycopg.Error as error:
             raise explain(error) from None
-        return judge(rows)
 
     async def close(self) -> None:
         """Close every connection, at once or when its transaction ends. Nothing can begin afterwards.
@@ -178,14 +178,7 @@ class AsyncDatabase:
     async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
         """Return a session whose transaction has begun as ``actor``."""
         opening = Opening(actor, self._key, readonly, isolation)
-        for _ in range(BEGIN_ATTEMPTS - 1):
-            try:
-                return await self._begin(actor, opening)
-            except ConnectionLost:
-                # Nothing is lost yet: where a transaction asks for its session first, that doubles as a ping.
-                # After a restart of the server every idle connection is dead, so all of them are checked.
-                await self._pool.weed()
-        return await self._begin(actor, opening)
+        return await self._pool.past_dead_connections(partial(self._begin, actor, opening))
 
     async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
         session = AsyncSession(

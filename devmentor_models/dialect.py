@@ -74,7 +74,7 @@ class PooledDialect(_Trusting, PGDialect_psycopg):
 
     def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call] # SQLAlchemy's business
         self._give_back = give_back
 
     def do_close(self, dbapi_connection: Any) -> None:
@@ -109,7 +109,7 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
 
     def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call] # SQLAlchemy's business
         self._give_back = give_back
 
     def do_close(self, dbapi_connection: Any) -> None:

@@ -97,8 +97,9 @@ def _refusal(conninfo: str) -> PQGenConn[str]:
     # psycopg offers the pointer for functions that it does not wrap; libpq comes with the module.
     libpq = ctypes.CDLL(import_module(PGconn.__module__).__file__)
     connection = PGconn.connect_start(conninfo.encode())
+    pointer = connection.pgconn_ptr  # type: ignore[attr-defined] # documented, but not in psycopg's types
     try:
-        libpq.PQsetErrorVerbosity(ctypes.c_void_p(connection.pgconn_ptr), _VERBOSE)
+        libpq.PQsetErrorVerbosity(ctypes.c_void_p(pointer), _VERBOSE)
         while connection.status != ConnStatus.BAD:
             status = connection.connect_poll()
             if status in (PollingStatus.OK, PollingStatus.FAILED):

@@ -1,6 +1,7 @@
 """Where a pool lives: for asyncio in one event loop, for threads anywhere; for both in one process.
 
-The two classes have the same methods, so that the pool's code is written once (see `_sync`).
+The two classes have the same methods, so that the pool's code is written once (see `_sync`, which leaves out
+those that say when something is done).
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class AsyncHome:
 def _rest(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
     """Take over a coroutine that waits already."""
     yield awaited
-    yield from work  # type: ignore[misc] # types.coroutine allows it
+    yield from work
 
 
 class Home:
@@ -165,11 +166,6 @@ class Home:
         """Call a function at once."""
         function(*arguments)
         return True
-
-    def at_once(self, done: None) -> None:
-        """Do nothing more: it is done."""
-
-    start = finish = at_once
 
     def stay(self, farewell: Callable[[], None]) -> None:
         """Do nothing: threads have no end to look out for."""

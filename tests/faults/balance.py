@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from psycopg.rows import Row
 from sqlalchemy import make_url, text
 
 from devmentor_models import Actor, Database
@@ -45,7 +44,7 @@ class Balance:
         self.observer.close()
         self.observer = psycopg.connect(self._server, autocommit=True, application_name="observer")
 
-    def ask(self, query: str, *values: object) -> list[Row]:
+    def ask(self, query: str, *values: object) -> list[Any]:
         """Ask the server, on a connection that has nothing to do with the pool."""
         return self.observer.execute(query.encode(), values).fetchall()
 

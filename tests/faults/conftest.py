@@ -51,7 +51,7 @@ class OwnServer:
         plain = make_url(self._server.url("postgres")).set(drivername="postgresql")
         names = [sql.Identifier(name) for name in identifiers]
         with psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*names))  # type: ignore[arg-type] # of this test
+            connection.execute(sql.SQL(statement).format(*names))
 
 
 @pytest.fixture(scope="session")

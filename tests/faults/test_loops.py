@@ -18,8 +18,10 @@ from tests.faults.balance_async import ACTOR, PATIENCE_SECONDS, AsyncBalance
 
 
 @pytest.fixture
-def balance(devmentor_url: str) -> Iterator[AsyncBalance]:
+def balance(devmentor_url: str, caplog: pytest.LogCaptureFixture) -> Iterator[AsyncBalance]:
     """Yield a database; the server must know nothing of it afterwards."""
+    # The record of an attempt that ends with its loop keeps the exception, and that the half-made connection.
+    caplog.set_level(logging.ERROR, "psycopg.pool")
     made = AsyncBalance(devmentor_url, pool_min=1)
     yield made
     give_up = threading.Event()
@@ -114,10 +116,8 @@ def test_a_transaction_ends_after_its_database_was_closed(balance: AsyncBalance)
     asyncio.run(use())
 
 
-def test_a_loop_ends_without_close(balance: AsyncBalance, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_ends_without_close(balance: AsyncBalance) -> None:
     """In the middle of connecting, waiting and working; `asyncio.run` must not hang."""
-    # A record of a failed attempt keeps its exception, which keeps the half-made connection.
-    caplog.set_level(logging.ERROR, "psycopg.pool")
 
     async def use(seconds: float) -> None:
         tasks = [asyncio.create_task(backend(balance.database)) for _ in range(10)]
