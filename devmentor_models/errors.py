@@ -13,6 +13,9 @@ from typing import ClassVar
 
 from sqlalchemy.exc import DontWrapMixin
 
+#: Longer texts are no names.
+MAX_NAME = 100
+
 
 class DevMentorError(Exception):
     """Something went wrong in the DevMentor data layer."""
@@ -129,12 +132,18 @@ class ActorChanged(DevMentorError):
 
 
 class NotFound(DevMentorError):
-    """No such row is visible to this actor."""
+    """No such row is visible to this actor.
+
+    Attributes:
+        entity: What it is.
+        key: What was asked for; the message names it, unless it is no text that can be a name.
+    """
 
     def __init__(self, entity: str, key: object = None) -> None:
         self.entity = entity
         self.key = key
-        suffix = "" if key is None else f" {key!r}" if isinstance(key, str) else f" {key}"
+        told = key is not None and (not isinstance(key, str) or (len(key) <= MAX_NAME and key.isprintable()))
+        suffix = "" if not told else f" {key!r}" if isinstance(key, str) else f" {key}"
         super().__init__(f"No {entity}{suffix} is visible to this actor.")
 
 
@@ -150,6 +159,13 @@ class InvalidValue(DevMentorError, DontWrapMixin, ValueError):
         self.field = field
         self.reason = reason
         super().__init__(f"{field}: {reason}")
+
+
+class ValueUnreadable(DevMentorError):
+    """The database holds a value that this code cannot read.
+
+    Such as one that a newer release has added to a closed set, or a date that Python does not have.
+    """
 
 
 class ConstraintViolation(DevMentorError):
@@ -223,7 +239,19 @@ class SignInFailed(DevMentorError):
 
 
 class PermissionDenied(DevMentorError):
-    """The database role or a row security policy does not allow this statement."""
+    """The database role or a row security policy does not allow this statement.
+
+    Attributes:
+        object: The table, function or schema that it is about; None where the server names none.
+        login: The role that was logged in; None where that is not known.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, object: str | None = None, login: str | None = None
+    ) -> None:
+        self.object = object
+        self.login = login
+        super().__init__(message)
 
 
 class RoleRequired(PermissionDenied):
@@ -240,6 +268,21 @@ class RoleRequired(PermissionDenied):
             else f"Only the owner and whoever has the role {role} may change {entity} {key}."
         )
         self.role = role
+
+
+class TransactionOver(DevMentorError):
+    """The transaction has ended, so nothing can be done in it: begin another one."""
+
+
+class SessionMisused(DevMentorError):
+    """The session was asked for something that SQLAlchemy does not do; the message says what."""
+
+
+class NotLoaded(DevMentorError):
+    """An attribute was read that was not loaded, and only an awaited call can load it.
+
+    Get the object again from its repository, or ``await tx.session.refresh(it)``, and read it then.
+    """
 
 
 class TransactionConflict(DevMentorError):
@@ -410,3 +453,38 @@ class DatabaseError(DevMentorError):
     def __init__(self, sqlstate: str | None, message: str) -> None:
         self.sqlstate = sqlstate
         super().__init__(f"{message} [{sqlstate}]" if sqlstate else message)
+
+
+class ReadOnlyTransaction(DatabaseError):
+    """A read-only transaction cannot write: begin it without ``readonly=True``.
+
+    A search is a write where it is logged, and a look into the response cache counts the hit.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("25006", inspect.getdoc(type(self)) or "")
+
+
+class TransactionAborted(DatabaseError):
+    """An earlier statement of the transaction failed, so it can only be rolled back: leave its block.
+
+    What may fail without failing the transaction belongs into ``tx.savepoint()``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("25P02", inspect.getdoc(type(self)) or "")
+
+
+class ValueRefused(InvalidValue, DatabaseError):
+    """PostgreSQL refused a value of a statement; nothing was written.
+
+    Attributes:
+        field: ``schema.table.column`` where the server tells, else ``statement``.
+        reason: What is wrong, without the value.
+        sqlstate: PostgreSQL's five-character code.
+    """
+
+    def __init__(self, field: str, reason: str, sqlstate: str) -> None:
+        DatabaseError.__init__(self, sqlstate, f"{field}: {reason}")
+        self.field = field
+        self.reason = reason

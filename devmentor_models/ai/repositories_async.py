@@ -22,6 +22,7 @@ from devmentor_models.kit.types import MAX_HALFVEC_DIMENSIONS
 
 #: Longest period that usage is totalled over in one call: a leap year.
 MAX_PERIOD = timedelta(days=366)
+LAST_MONTH = date.max.replace(day=1)
 
 
 class AsyncProviderConfigRepository(AsyncRepository):
@@ -376,7 +377,13 @@ class AsyncUsageRepository(AsyncRepository):
         return [UsageTotal(**row) for row in result.mappings()]
 
     async def monthly_cost(self, month: date) -> Decimal:
-        """Return the US dollars that the month of ``month`` (UTC) has cost the user; 0 if nothing."""
+        """Return the US dollars that the month of ``month`` (UTC) has cost the user; 0 if nothing.
+
+        Raises:
+            InvalidValue: It is the last month that there is.
+        """
+        if month >= LAST_MONTH:
+            raise InvalidValue("month", "is followed by no other")
         since = datetime(month.year, month.month, 1, tzinfo=UTC)
         until = (since + timedelta(days=31)).replace(day=1)
         result = await self._execute(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from devmentor_models.errors import InvalidValue
+from devmentor_models.kit.types import moment_problem
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -31,6 +32,7 @@ def member(field: str, kind: type[E], value: Any) -> E:
 
 def moment(field: str, value: Any) -> datetime:
     """Return ``value``, or raise `InvalidValue` unless it is an aware datetime."""
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise InvalidValue(field, "must be a datetime with a time zone")
-    return value
+    if problem := moment_problem(value):
+        raise InvalidValue(field, problem)
+    found: datetime = value
+    return found

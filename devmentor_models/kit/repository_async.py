@@ -6,7 +6,9 @@ actor by `devmentor_models.bind_actor`. Repositories flush, never commit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import wraps
+from inspect import isfunction
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from devmentor_models.errors import ActorMissing, NotFound
 from devmentor_models.kit.arguments import whole_number
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.batches import MAX_BATCH
+from devmentor_models.kit.calls import Arguments
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page, after, page_of
 from devmentor_models.kit.session import acting_user, actor_of, translated
 from devmentor_models.security.actor import Actor
@@ -31,12 +34,22 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 class AsyncRepository:
     """Base of the repositories.
 
+    Whatever a call of a public method raises is an error of this library: its arguments are checked against
+    their annotations first, and what SQLAlchemy or psycopg raise is translated, wherever that happens.
+
     Args:
         session: The session in whose transaction the repository takes part.
     """
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Guard every public method."""
+        super().__init_subclass__(**kwargs)
+        for name, method in [*vars(cls).items()]:
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, _guarded(method))
 
     @property
     def actor(self) -> Actor:
@@ -151,3 +164,15 @@ class AsyncRepository:
         """
         with translated():
             await self.session.flush()
+
+
+def _guarded(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    arguments = Arguments(method)
+
+    @wraps(method)
+    async def call(self: AsyncRepository, *args: Any, **kwargs: Any) -> T:
+        with translated(self.session):
+            arguments.check(args, kwargs)
+            return await method(self, *args, **kwargs)
+
+    return call

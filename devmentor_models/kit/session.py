@@ -9,12 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from devmentor_models.dialect import close
-from devmentor_models.errors import ActorChanged, CommitUnknown, ConnectionLost
+from devmentor_models.errors import (
+    ActorChanged,
+    CommitUnknown,
+    ConnectionLost,
+    SessionMisused,
+    TransactionOver,
+)
 from devmentor_models.kit.translate import scrub, translate
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.signing import (
@@ -61,14 +66,21 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise the library's errors instead of SQLAlchemy's, without the values that those quote."""
+def translated(session: Session | AsyncSession | None = None) -> Iterator[None]:
+    """Raise the library's errors instead of SQLAlchemy's and psycopg's, without the values that those quote.
+
+    Args:
+        session: Whose transaction it is about; an error then says where that is over.
+    """
     try:
         yield
-    except SQLAlchemyError as error:
+    except Exception as error:
         ours = translate(error)
-        if ours is None:
+        if ours is None or ours is error:
             raise
+        if isinstance(ours, SessionMisused) and session is not None and not session.in_transaction():
+            ours = TransactionOver()
+        scrub(error)
         scrub(getattr(error, "orig", None))
         raise ours from None
 
@@ -83,10 +95,10 @@ def finish(session: Session, error: BaseException | None) -> None:
         DevMentorError: What the last statements, COMMIT included, ran into; or ``error``, translated.
     """
     try:
-        with translated():
+        with translated(session):
             if error is None:
                 _commit(session)
-            elif isinstance(error, SQLAlchemyError):
+            elif translate(error) not in (None, error):
                 raise error
     finally:
         # With the connection gone there is nothing to roll back, and what the block raised says more.

@@ -16,7 +16,7 @@ import struct
 import unicodedata
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -42,6 +42,9 @@ HALF_ZERO = 2.0**-25
 _HALFVEC_HEADER = 4
 #: By a half's upper byte: 1 where all bits of the exponent are set, as in infinity and NaN.
 _IS_NOT_FINITE = bytes(byte & 0x7C == 0x7C for byte in range(256))  # noqa: PLR2004 - the exponent's bits
+#: A day within Python's own limits, which another time zone can move.
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -102,6 +105,15 @@ def text_problem(value: str) -> str | None:
     if not value.isascii() and _SURROGATE.search(value):
         return "contains a lone surrogate"
     return None
+
+
+def moment_problem(value: Any) -> str | None:
+    """Say why a value is no point in time that can be stored and read again in any zone, or return None."""
+    if not isinstance(value, datetime):
+        return f"expects a datetime, not {type(value).__name__}"
+    if value.utcoffset() is None:
+        return "has no time zone; use an aware datetime"
+    return None if FIRST_MOMENT <= value <= LAST_MOMENT else "lies outside the years 1 to 9999"
 
 
 class Varchar(CheckedType[str]):
@@ -212,12 +224,11 @@ class Timestamp(CheckedType[datetime]):
     cache_ok = True
 
     def check(self, value: Any) -> datetime:
-        """Refuse naive datetimes, dates, and strings such as ``infinity``."""
-        if not isinstance(value, datetime):
-            raise self.refuse(f"expects a datetime, not {type(value).__name__}")
-        if value.utcoffset() is None:
-            raise self.refuse("has no time zone; use an aware datetime")
-        return value
+        """Refuse naive datetimes, dates, ``infinity``, and what a zone could move beyond the year 9999."""
+        if problem := moment_problem(value):
+            raise self.refuse(problem)
+        moment: datetime = value
+        return moment
 
 
 class CalendarDate(CheckedType[date]):
@@ -386,5 +397,5 @@ class Embedding(CheckedType[list[float]]):
             return value.to_list()
         try:
             return [float(number) for number in value]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.refuse("expects a sequence of numbers") from None

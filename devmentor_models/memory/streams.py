@@ -57,7 +57,7 @@ def weight(new: NewDocument) -> int:
                 for chunk in chunks
             )
         )
-    except TypeError:
+    except (AttributeError, TypeError):
         return _ROW_BYTES
 
 

@@ -143,7 +143,7 @@ def test_a_taken_name_leaves_the_transaction_usable(database: Database, new_user
     with database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
             tx.users.register(**person(username=taken.username.upper()))
-        assert caught.value.columns == ("username_key",)
+        assert caught.value.columns == ("username",)
         assert taken.username not in str(caught.value)
         made = tx.users.register(**person())
     with database.begin(acting(made.user.id)) as tx:
@@ -376,7 +376,7 @@ def test_an_address_is_taken_for_whom_it_is_mailed_to_only(database: Database, n
     with pytest.raises(UniqueViolation) as caught:
         with database.begin(AUTH) as tx:
             tx.email_verifications.consume(issued.token)
-    assert caught.value.columns == ("email_key",)
+    assert caught.value.columns == ("email",)
     with database.begin(acting(user.id)) as tx:
         assert (tx.users.get()).email == user.email
 

@@ -144,7 +144,7 @@ async def test_a_taken_name_leaves_the_transaction_usable(
     async with async_database.begin(AUTH) as tx:
         with pytest.raises(UniqueViolation) as caught:
             await tx.users.register(**person(username=taken.username.upper()))
-        assert caught.value.columns == ("username_key",)
+        assert caught.value.columns == ("username",)
         assert taken.username not in str(caught.value)
         made = await tx.users.register(**person())
     async with async_database.begin(acting(made.user.id)) as tx:
@@ -387,7 +387,7 @@ async def test_an_address_is_taken_for_whom_it_is_mailed_to_only(
     with pytest.raises(UniqueViolation) as caught:
         async with async_database.begin(AUTH) as tx:
             await tx.email_verifications.consume(issued.token)
-    assert caught.value.columns == ("email_key",)
+    assert caught.value.columns == ("email",)
     async with async_database.begin(acting(user.id)) as tx:
         assert (await tx.users.get()).email == user.email
 

@@ -145,7 +145,7 @@ def test_a_violation_is_typed_and_tells_no_values(database: Database) -> None:
     assert (error.constraint, error.table, error.columns) == (
         "uq_users_email_key",
         "auth.users",
-        ("email_key",),
+        ("email",),
     )
     seen: list[BaseException | None] = [error, error.__cause__, error.__context__]
     assert taken.email.lower() not in " ".join(map(repr, seen)).lower()

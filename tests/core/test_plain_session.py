@@ -69,7 +69,7 @@ def test_errors_are_typed_over_a_foreign_engine(session: Session) -> None:
     users = UserRepository(session)
     with pytest.raises(UniqueViolation) as caught:
         users.register(email=user.email, username="somebody else", password_hash="x")
-    assert caught.value.columns == ("email_key",)
+    assert caught.value.columns == ("email",)
     assert user.email not in str(caught.value)
     with pytest.raises(ActorMissing):
         users.get(uuid4())

@@ -68,7 +68,7 @@ async def test_errors_are_typed_over_a_foreign_engine(async_session: AsyncSessio
     users = AsyncUserRepository(async_session)
     with pytest.raises(UniqueViolation) as caught:
         await users.register(email=user.email, username="somebody else", password_hash="x")
-    assert caught.value.columns == ("email_key",)
+    assert caught.value.columns == ("email",)
     assert user.email not in str(caught.value)
     with pytest.raises(ActorMissing):
         await users.get(uuid4())
