@@ -27,7 +27,7 @@ from devmentor_models.auth.repositories import (
     UserRepository,
 )
 from devmentor_models.errors import TransactionReused
-from devmentor_models.kit.session import finish, translated
+from devmentor_models.kit.session import finish, loaded_attributes, reload, translated
 from devmentor_models.learning.repositories import (
     AssessmentRepository,
     ProgressRepository,
@@ -92,10 +92,15 @@ class Transaction:
     def savepoint(self) -> Iterator[None]:
         """Run a block that may fail without failing the transaction: an error undoes the block only.
 
-        Objects that the block changed before it failed are stale afterwards: get them again.
+        Objects that the block changed before it failed are read again, so that they are what they were.
         """
-        with translated(), self.session.begin_nested():
-            yield
+        loaded = loaded_attributes(self.session)
+        try:
+            with translated(self.session), self.session.begin_nested():
+                yield
+        except Exception:
+            reload(self.session, loaded)
+            raise
 
     # auth
     @cached_property

@@ -26,7 +26,7 @@ from devmentor_models.auth.repositories_async import (
     AsyncUserRepository,
 )
 from devmentor_models.errors import TransactionReused
-from devmentor_models.kit.session import finish, translated
+from devmentor_models.kit.session import finish, loaded_attributes, reload, translated
 from devmentor_models.learning.repositories_async import (
     AsyncAssessmentRepository,
     AsyncProgressRepository,
@@ -91,11 +91,16 @@ class AsyncTransaction:
     async def savepoint(self) -> AsyncIterator[None]:
         """Run a block that may fail without failing the transaction: an error undoes the block only.
 
-        Objects that the block changed before it failed are stale afterwards: get them again.
+        Objects that the block changed before it failed are read again, so that they are what they were.
         """
-        with translated():
-            async with self.session.begin_nested():
-                yield
+        loaded = await self.session.run_sync(loaded_attributes)
+        try:
+            with translated(self.session):
+                async with self.session.begin_nested():
+                    yield
+        except Exception:
+            await self.session.run_sync(reload, loaded)
+            raise
 
     # auth
     @cached_property

@@ -166,7 +166,7 @@ class UserRepository(AuthRepository):
             lifetime=check_lifetime(verification_lifetime),
             email=None,
         )
-        with translated(), self.session.begin_nested():
+        with translated(self.session), self.session.begin_nested():
             self._execute(queries.REGISTER, account)
             user: User = self._get(queries.USER_BY_ID, parameters(user_id=draft.id), entity="user")
             if full_name is not None:

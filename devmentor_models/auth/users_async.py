@@ -165,7 +165,7 @@ class AsyncUserRepository(AsyncAuthRepository):
             lifetime=check_lifetime(verification_lifetime),
             email=None,
         )
-        with translated():
+        with translated(self.session):
             async with self.session.begin_nested():
                 await self._execute(queries.REGISTER, account)
                 user: User = await self._get(queries.USER_BY_ID, parameters(user_id=draft.id), entity="user")

@@ -81,7 +81,7 @@ class Repository:
 
     def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Result[Any]:
         """Execute any statement."""
-        with translated():
+        with translated(self.session):
             return self.session.execute(statement, parameters)
 
     def _all(self, statement: TypedReturnsRows[M], parameters: Parameters | None = None) -> Sequence[M]:
@@ -162,7 +162,7 @@ class Repository:
         Raises:
             VersionConflict: A changed row was changed by somebody else first.
         """
-        with translated():
+        with translated(self.session):
             self.session.flush()
 
 

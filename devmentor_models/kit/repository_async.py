@@ -81,7 +81,7 @@ class AsyncRepository:
 
     async def _execute(self, statement: Executable, parameters: Parameters | None = None) -> Result[Any]:
         """Execute any statement."""
-        with translated():
+        with translated(self.session):
             return await self.session.execute(statement, parameters)
 
     async def _all(self, statement: TypedReturnsRows[M], parameters: Parameters | None = None) -> Sequence[M]:
@@ -162,7 +162,7 @@ class AsyncRepository:
         Raises:
             VersionConflict: A changed row was changed by somebody else first.
         """
-        with translated():
+        with translated(self.session):
             await self.session.flush()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -17,6 +18,7 @@ from devmentor_models.errors import (
     ActorChanged,
     CommitUnknown,
     ConnectionLost,
+    DevMentorError,
     SessionMisused,
     TransactionOver,
 )
@@ -115,6 +117,27 @@ def _commit(session: Session) -> None:
     except ConnectionLost:
         # The server may have committed before the connection broke.
         raise CommitUnknown from None
+
+
+def loaded_attributes(session: Session) -> dict[Any, Collection[str]]:
+    """Return what is loaded of each object of a session, for `reload` after a savepoint that failed."""
+    return {item: vars(item).keys() & inspect(item).mapper.attrs.keys() for item in session}
+
+
+def reload(session: Session, loaded: Mapping[Any, Collection[str]]) -> None:
+    """Read again what a failed savepoint has changed; SQLAlchemy has forgotten those objects' attributes.
+
+    A session that loads them when they are read would do without, an async one cannot. Where nothing can be
+    read any more, since the connection is gone too, that is told by the next call.
+
+    Args:
+        session: The session, back at its savepoint.
+        loaded: What `loaded_attributes` returned before; the columns of other objects are read as well.
+    """
+    for item in [*session]:
+        if session.is_active and inspect(item).expired:
+            with suppress(SQLAlchemyError, DevMentorError):
+                session.refresh(item, loaded.get(item))
 
 
 def actor_of(info: dict[Any, Any]) -> Actor | None:

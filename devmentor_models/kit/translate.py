@@ -163,7 +163,10 @@ def _denied(error: psycopg.Error, login: str | None) -> errors.PermissionDenied:
     names = _names()
     known = [names[word] for word in _WORD.findall(message) if word in names]
     quoted = _QUOTED.search(message)
-    about = known[0] if known else quoted[1] if quoted else None
+    last = message.rpartition(" ")[2]
+    # Unquoted, a name comes last in most languages.
+    others = quoted[1] if quoted else last if last.isascii() and last.isidentifier() else None
+    about = known[0] if known else others
     told = [*known[:1], *([f"logged in as {login}"] if login else [])]
     return errors.PermissionDenied(
         f"{message} ({', '.join(told)})" if told else message, object=about, login=login

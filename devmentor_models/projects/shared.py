@@ -165,5 +165,5 @@ class ProjectsRepository(Repository):
         """Read a row again that this session holds and that a statement has just changed."""
         loaded = self.session.identity_map.get(identity_key(model, key))
         if loaded is not None:
-            with translated():
+            with translated(self.session):
                 self.session.refresh(loaded)

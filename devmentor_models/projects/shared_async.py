@@ -164,5 +164,5 @@ class AsyncProjectsRepository(AsyncRepository):
         """Read a row again that this session holds and that a statement has just changed."""
         loaded = self.session.identity_map.get(identity_key(model, key))
         if loaded is not None:
-            with translated():
+            with translated(self.session):
                 await self.session.refresh(loaded)

@@ -1,0 +1,192 @@
+# Generated from test_errors_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""Errors say what happened, in a class of their own, without values."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from devmentor_models import Actor, Database
+from devmentor_models.errors import (
+    DatabaseError,
+    InvalidValue,
+    PermissionDenied,
+    ReadOnlyTransaction,
+    SessionMisused,
+    TransactionAborted,
+    TransactionOver,
+    UniqueViolation,
+    ValueRefused,
+    ValueUnreadable,
+)
+from tests.support.hostile import MARK, quoted
+from tests.support.users import NewUser
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def me(new_user: NewUser) -> UUID:
+    """Return the id of a user of the test's own."""
+    return new_user().id
+
+
+def test_after_a_failed_statement_the_transaction_says_so(database: Database, me: UUID) -> None:
+    """Whatever else is called in it; the way out is in the message."""
+    with database.begin(Actor.user(me)) as tx:
+        with pytest.raises(DatabaseError):
+            tx.session.execute(text("SELECT 1 / 0"))
+        with pytest.raises(TransactionAborted, match="savepoint"):
+            tx.projects.list()
+        tx.session.rollback()
+
+
+def test_after_a_failed_flush_the_transaction_says_so(database: Database, me: UUID) -> None:
+    """SQLAlchemy speaks of a pending rollback then."""
+    with database.begin(Actor.user(me)) as tx:
+        tx.teams.create(name="Same")
+        with pytest.raises(UniqueViolation) as caught:
+            tx.teams.create(name="SAME")
+        assert caught.value.columns == ("user_id", "name")
+        with pytest.raises(TransactionAborted, match="savepoint"):
+            tx.teams.list()
+        tx.session.rollback()
+
+
+def test_the_end_of_a_block_that_goes_on_after_an_error(database: Database, me: UUID) -> None:
+    """COMMIT of a transaction that failed is no success."""
+    with pytest.raises(TransactionAborted):
+        with database.begin(Actor.user(me)) as tx:
+            tx.teams.create(name="Same")
+            with pytest.raises(UniqueViolation):
+                tx.teams.create(name="SAME")
+
+
+def test_a_transaction_that_is_over_says_so(database: Database, me: UUID) -> None:
+    """After a rollback by hand, and after its block."""
+    with database.begin(Actor.user(me)) as tx:
+        tx.session.rollback()
+        with pytest.raises(TransactionOver, match="begin another"):
+            tx.projects.list()
+    with pytest.raises(TransactionOver):
+        tx.projects.create(name="Late")
+
+
+def test_a_write_in_a_read_only_transaction(database: Database, me: UUID) -> None:
+    """By a repository as well as by what is in its nature a write: a search that is logged."""
+    for write in ("create", "search"):
+        with pytest.raises(ReadOnlyTransaction, match="readonly=True"):
+            with database.begin(Actor.user(me), readonly=True) as tx:
+                if write == "create":
+                    tx.projects.create(name="No")
+                else:
+                    tx.memory.search("words", log=True)
+
+
+def test_a_refused_right_names_what_and_who(database: Database, database_url: str, me: UUID) -> None:
+    """Table, function and schema, whatever the language of the server's message is."""
+    login = database_url.partition("://")[2].partition(":")[0]
+    for statement, name in (
+        ("SELECT * FROM devmentor.context_keys", "context_keys"),
+        ("UPDATE auth.users SET role = 'admin'", "auth.users"),
+        ("SELECT auth.accounts(NULL, NULL, NULL, 1)", "auth.accounts"),
+        ("INSERT INTO auth.teams (user_id, name) VALUES (devmentor.uuidv7(), 'x')", "auth.teams"),
+    ):
+        with pytest.raises(PermissionDenied) as caught:
+            with database.begin(Actor.user(me)) as tx:
+                tx.session.execute(text(statement))
+        assert (caught.value.object, caught.value.login) == (name, login)
+        assert name in str(caught.value)
+        assert login in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sqlstate"),
+    [
+        ("SELECT CAST(:value AS uuid)", "22P02"),
+        ("SELECT CAST(:value AS date)", "22007"),
+        ("SELECT CAST(:value AS jsonb)", "22P02"),
+        ("SELECT CAST('1' || repeat('0', 30) || substr(:value, 1, 0) AS bigint)", "22003"),
+        ("INSERT INTO auth.teams (user_id, name) VALUES (devmentor.user_id(), repeat(:value, 99))", "22001"),
+        ("SELECT CAST(:value || '2026-99-99' AS timestamptz)", "22007"),
+        ("SELECT to_date(substr(:value, 1, 0) || '2026-99-99', 'YYYY-MM-DD')", "22008"),
+    ],
+)
+def test_a_value_that_the_server_refuses(database: Database, me: UUID, statement: str, sqlstate: str) -> None:
+    """In a statement of the caller's own: a refused value, by its code, and not quoted."""
+    with pytest.raises(InvalidValue) as caught:
+        with database.begin(Actor.user(me)) as tx:
+            tx.session.execute(text(statement), {"value": MARK})
+    assert isinstance(caught.value, ValueRefused)
+    assert caught.value.sqlstate == sqlstate
+    assert quoted(caught.value) is None
+
+
+@pytest.mark.parametrize("value", [f"{MARK}\x00", f"{MARK}\ud800", object()], ids=["NUL", "lone", "other"])
+def test_a_value_that_cannot_be_sent(database: Database, me: UUID, value: object) -> None:
+    """Python and psycopg refuse it, each in a way of its own."""
+    with pytest.raises((InvalidValue, DatabaseError)) as caught:
+        with database.begin(Actor.user(me)) as tx:
+            tx.session.execute(text("SELECT :value"), {"value": value})
+    assert quoted(caught.value) is None
+
+
+@pytest.mark.parametrize("value", ["'infinity'::date", "'0044-03-15 BC'::date", "'12000-01-01'::timestamptz"])
+def test_a_value_that_cannot_be_read(database: Database, me: UUID, value: str) -> None:
+    """PostgreSQL has dates that Python has not."""
+    with pytest.raises(ValueUnreadable):
+        with database.begin(Actor.user(me)) as tx:
+            (tx.session.execute(text(f"SELECT {value}"))).all()
+
+
+def test_a_member_that_a_newer_release_has_added(devmentor_database_url: str, new_user: NewUser) -> None:
+    """Reading it says so, instead of a LookupError that quotes it."""
+    with Database.from_url(devmentor_database_url, pool_min=0) as database:
+        with database.begin(Actor.service("auth")) as tx:
+            tx.session.execute(text(f"ALTER TYPE projects.project_status ADD VALUE '{MARK}'"))
+        with database.begin(Actor.service("auth")) as tx:
+            registered = tx.users.register(email="a@example.com", username="a", password_hash="x")
+            tx.session.execute(text(f"UPDATE projects.projects SET status = '{MARK}'"))
+        with pytest.raises(ValueUnreadable, match="newer release") as caught:
+            with database.begin(Actor.user(registered.user.id)) as tx:
+                tx.projects.list()
+    assert quoted(caught.value) is None
+
+
+def test_a_misused_session_says_how(database: Database, me: UUID) -> None:
+    """SQLAlchemy's errors of the block itself are translated where it ends."""
+    with pytest.raises(SessionMisused, match="is not mapped"):
+        with database.begin(Actor.user(me)) as tx:
+            tx.session.add(object())
+
+
+def test_errors_of_the_block_stay_what_they_are(database: Database, me: UUID) -> None:
+    """A mistake in the caller's own code is none of ours, in a savepoint as little as in a transaction."""
+    for kind in (KeyError, TypeError, ValueError, LookupError, OverflowError):
+        with pytest.raises(kind) as caught:
+            with database.begin(Actor.user(me)) as tx, tx.savepoint():
+                raise kind(MARK)
+        assert caught.value.args == (MARK,)
+
+
+def test_after_a_failed_savepoint_objects_can_be_read(database: Database, me: UUID) -> None:
+    """With what the rows hold: what the block changed, what it did not, and what was loaded with them."""
+    with database.begin(Actor.user(me)) as tx:
+        project = tx.projects.create(name="Before", slug="before")
+        roadmap = tx.roadmaps.create(title="Way", steps=[])
+        other = tx.projects.create(name="Other", slug="other")
+        for slug in ("before", "free"):
+            with pytest.raises((UniqueViolation, RuntimeError)):
+                with tx.savepoint():
+                    tx.projects.update(project.id, name="After")
+                    roadmap.title = "Lost"
+                    made = tx.projects.create(name="New", slug=slug)
+                    raise RuntimeError
+            assert (project.name, project.slug, other.name) == ("Before", "before", "Other")
+            assert (roadmap.title, roadmap.steps) == ("Way", [])
+        assert made.name == "New"  # not in the database any more, but what it was can be read
+        assert (tx.projects.update(project.id, name="At last")).name == "At last"
+    with database.begin(Actor.user(me)) as tx:
+        assert sorted(item.name for item in (tx.projects.list()).items) == ["At last", "Other"]
