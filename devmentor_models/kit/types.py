@@ -15,9 +15,9 @@ import re
 import struct
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,6 +34,10 @@ T = TypeVar("T")
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 MAX_JSON_DEPTH = 100
+#: Larger integers can be stored, but Python refuses to read more than 4,300 digits.
+MAX_JSON_BITS = 4096
+#: Floats below are written with a point, or are the integer that they are written as.
+EXACT_FLOATS = 2.0**53
 MAX_HALFVEC_DIMENSIONS = 4000
 HALF_MAX = 65504.0
 #: Half of the smallest subnormal: anything up to here rounds to zero.
@@ -244,58 +248,90 @@ class CalendarDate(CheckedType[date]):
         return value
 
 
-class Money(CheckedType[Decimal]):
-    """``NUMERIC(14, 6)`` in US dollars; NaN, which passes ``>= 0``, is refused."""
+class ExactNumber(CheckedType[Decimal]):
+    """``NUMERIC(p, s)``, stored as it was given: PostgreSQL would round what has more digits.
 
-    impl = Numeric(14, 6)
+    Args:
+        precision: Digits in all.
+        scale: Digits behind the point.
+    """
+
+    impl = Numeric
     cache_ok = True
 
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+        self._unit = Decimal(1).scaleb(-scale)
+        self._exact = Context(prec=precision, traps=[Inexact, InvalidOperation])
+
     def check(self, value: Any) -> Decimal:
-        """Accept Decimal and int; refuse float, NaN, infinities and amounts of 10^8 and more."""
+        """Accept Decimal and int; refuse float, infinities, NaN (it passes ``>= 0``), and more digits."""
         if isinstance(value, bool) or not isinstance(value, Decimal | int):
             raise self.refuse(f"expects a Decimal, not {type(value).__name__}")
-        amount = Decimal(value)
-        if not amount.is_finite():
+        number = Decimal(value)
+        if not number.is_finite():
             raise self.refuse("is not a finite number")
-        if abs(amount) >= Decimal(10) ** 8:
-            raise self.refuse("has more than 8 digits before the point")
-        return amount
+        try:
+            return number.quantize(self._unit, context=self._exact)
+        except Inexact:
+            raise self.refuse(f"has more than {self.scale} digits behind the point") from None
+        except InvalidOperation:
+            whole = self.precision - self.scale
+            raise self.refuse(f"has more than {whole} digits before the point") from None
+
+
+class Money(ExactNumber):
+    """``NUMERIC(14, 6)`` in US dollars."""
+
+    cache_ok = True
+
+    def __init__(self, precision: int = 14, scale: int = 6) -> None:
+        super().__init__(precision, scale)
 
 
 class Json(CheckedType[Any]):
-    """``JSONB`` holding an object, array or scalar that comes back as it went in."""
+    """``JSONB`` holding an object, array or scalar that comes back equal to what went in."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
 
     def check(self, value: Any) -> Any:
-        """Refuse what JSON cannot hold: NaN, NUL, lone surrogates, other types, depth over 100."""
+        """Refuse what would not: NaN, NUL, lone surrogates, tuples and other types, depth over 100."""
         stack: list[tuple[Any, int]] = [(value, 1)]
         while stack:
             item, depth = stack.pop()
             if depth > MAX_JSON_DEPTH:
                 raise self.refuse(f"is nested deeper than {MAX_JSON_DEPTH} levels")
-            stack.extend((child, depth + 1) for child in self._children(item))
+            if isinstance(item, dict):
+                if not all(isinstance(key, str) for key in item):
+                    raise self.refuse("has a key that is not text")
+                stack.extend((key, depth + 1) for key in item)
+                stack.extend((child, depth + 1) for child in item.values())
+            elif isinstance(item, list):
+                stack.extend((child, depth + 1) for child in item)
+            elif problem := _scalar_problem(item):
+                raise self.refuse(problem)
         return value
 
-    def _children(self, item: Any) -> list[Any]:
-        if item is None or isinstance(item, bool | int):
-            return []
-        if isinstance(item, str):
-            if problem := text_problem(item):
-                raise self.refuse(problem)
-            return []
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                raise self.refuse("contains a number that JSON does not have (NaN or infinity)")
-            return []
-        if isinstance(item, Mapping):
-            if not all(isinstance(key, str) for key in item):
-                raise self.refuse("has a key that is not text")
-            return [*item.keys(), *item.values()]
-        if isinstance(item, list | tuple):
-            return list(item)
-        raise self.refuse(f"contains a {type(item).__name__}, which JSON does not have")
+
+def _scalar_problem(item: Any) -> str | None:
+    """Say why a value would not come back from JSONB as it is."""
+    if item is None or isinstance(item, bool):
+        return None
+    if isinstance(item, str):
+        return text_problem(item)
+    if isinstance(item, int):
+        fits = item.bit_length() <= MAX_JSON_BITS
+        return None if fits else f"contains a number of more than {MAX_JSON_BITS} bits"
+    if isinstance(item, float):
+        if not math.isfinite(item):
+            return "contains a number that JSON does not have (NaN or infinity)"
+        # PostgreSQL writes 1e+23 out, and such a number without a point is read as an int.
+        same = abs(item) < EXACT_FLOATS or int(Decimal(repr(item))) == item
+        return None if same else "contains a float that would come back as another number; write it as an int"
+    return f"contains a {type(item).__name__}, which JSON does not have"
 
 
 class Sha256(CheckedType[bytes]):

@@ -5,24 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Numeric
-
-from devmentor_models.kit.types import CheckedType
+from devmentor_models.kit.types import ExactNumber
 
 HUNDRED = Decimal(100)
 
 
-class Percentage(CheckedType[Decimal]):
-    """``NUMERIC(5, 2)`` from 0 to 100; NaN, which passes ``>= 0``, is refused."""
+class Percentage(ExactNumber):
+    """``NUMERIC(5, 2)`` from 0 to 100."""
 
-    impl = Numeric(5, 2)
     cache_ok = True
 
+    def __init__(self, precision: int = 5, scale: int = 2) -> None:
+        super().__init__(precision, scale)
+
     def check(self, value: Any) -> Decimal:
-        """Accept Decimal and int; refuse float, NaN, infinities and what lies outside 0 to 100."""
-        if isinstance(value, bool) or not isinstance(value, Decimal | int):
-            raise self.refuse(f"expects a Decimal, not {type(value).__name__}")
-        percent = Decimal(value)
-        if not percent.is_finite() or not 0 <= percent <= HUNDRED:
+        """Refuse what `ExactNumber` refuses, and what lies outside 0 to 100."""
+        percent = super().check(value)
+        if not 0 <= percent <= HUNDRED:
             raise self.refuse("must be a number from 0 to 100")
         return percent
