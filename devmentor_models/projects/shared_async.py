@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,21 +11,21 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm.util import identity_key
 
-from devmentor_models.errors import NotFound, RoleRequired, UniqueViolation, VersionConflict
+from devmentor_models.errors import NotFound, RoleRequired, VersionConflict
 from devmentor_models.kit.base import LIVE, MutableRecord
 from devmentor_models.kit.repository_async import AsyncRepository
 from devmentor_models.kit.session import translated
 from devmentor_models.projects import queries
 from devmentor_models.projects.enums import CollaboratorRole
 from devmentor_models.projects.models import Epic, Project, ProjectTemplate, Task
-from devmentor_models.projects.slugs import next_slug
+from devmentor_models.projects.slugs import next_slug, random_slug
 from devmentor_models.projects.values import change, check_values
 
 M = TypeVar("M", bound=MutableRecord)
 S = TypeVar("S", Project, ProjectTemplate)
 
-#: How often a free slug is looked for while others take the one that was found.
-SLUG_ATTEMPTS = 25
+#: How often the next free number is tried while others take it; then a random suffix is.
+NUMBERED_ATTEMPTS = 10
 
 
 class AsyncProjectsRepository(AsyncRepository):
@@ -135,12 +136,14 @@ class AsyncProjectsRepository(AsyncRepository):
     async def _insert_with_slug(self, model: type[S], values: Mapping[str, Any], base: str) -> S:
         """Insert a row with ``base`` as its slug, or ``base-2`` … while that is taken.
 
-        ON CONFLICT rather than a look beforehand: two who choose the same name at once both get a slug.
+        ON CONFLICT rather than a look beforehand: however many choose one name at once, each gets a slug.
+        They take numbers from each other again and again, so that after some tries chance decides.
         """
         check_values(model, values)
         taken: set[str] = set()
-        for _ in range(SLUG_ATTEMPTS):
-            statement = insert(model).values(**values, slug=next_slug(base, taken))
+        for attempt in count(1):
+            slug = next_slug(base, taken) if attempt <= NUMBERED_ATTEMPTS else random_slug(base)
+            statement = insert(model).values(**values, slug=slug)
             statement = statement.on_conflict_do_nothing(
                 index_elements=["user_id", "slug"],
                 index_where=LIVE if "deleted_at" in model.__table__.columns else None,
@@ -149,8 +152,7 @@ class AsyncProjectsRepository(AsyncRepository):
             if made is not None:
                 return made
             taken = await self._slugs_like(model, base)
-        table = model.__tablename__
-        raise UniqueViolation(f"uq_{table}_user_id_slug", f"projects.{table}", ("user_id", "slug"))
+        raise AssertionError  # counting does not end
 
     async def _slugs_like(self, model: type[S], base: str) -> set[str]:
         statement = select(model.slug).where(

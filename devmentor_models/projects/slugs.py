@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
 from collections.abc import Collection
 
@@ -42,6 +43,15 @@ def next_slug(base: str, taken: Collection[str]) -> str:
     while f"{base}-{number}" in taken:
         number += 1
     return f"{base}-{number}"
+
+
+def random_slug(base: str) -> str:
+    """Return ``base`` with a suffix that nobody else comes upon.
+
+    >>> len(random_slug("a"))
+    10
+    """
+    return f"{base}-{secrets.token_hex(4)}"
 
 
 def check_slug(slug: str) -> str:

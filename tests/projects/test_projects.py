@@ -23,7 +23,7 @@ from devmentor_models.errors import (
 from devmentor_models.projects.enums import ActivityAction, ProjectStatus
 from devmentor_models.projects.models import Project
 from devmentor_models.testing.factories.projects import ProjectFactory
-from tests.support.concurrency import run_concurrently
+from tests.support.concurrency import meeting, run_concurrently
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +95,23 @@ def test_the_same_name_at_the_same_time(database: Database, owner: UUID) -> None
 
     slugs = run_concurrently([create] * 8)
     assert set(slugs) == {"race", *(f"race-{number}" for number in range(2, 10))} - {"race-9"}
+
+
+def test_a_name_that_many_choose_at_once(database_url: str, owner: UUID) -> None:
+    """Each gets a slug, also the last of more than find a number; all begin before the first one commits."""
+    parties = 30
+    together = meeting(parties)
+    with Database.from_url(database_url, pool_min=0, pool_max=parties) as database:
+
+        def create() -> str:
+            with database.begin(Actor.user(owner)) as tx:
+                together()
+                return (tx.projects.create(name="Rush")).slug
+
+        slugs = run_concurrently([create] * parties)
+    assert [slug for slug in slugs if isinstance(slug, BaseException)] == []
+    assert len({*slugs}) == parties
+    assert {"rush", "rush-2", "rush-3"} <= {*slugs}
 
 
 def test_a_chosen_slug_is_kept_or_refused(database: Database, owner: UUID) -> None:
