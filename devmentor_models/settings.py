@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from typing import Any, Self
 
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.variables import PREFIX, secrets_folder
 from devmentor_models.security.signing import ContextKey, signing_key
 from devmentor_models.tls import secure
 
 
 class DatabaseSettings(BaseSettings):
     """How to reach the database, and how many connections to keep.
+
+    Spaces and line ends around a value do not count, and an empty one is missing. A file of the folder that
+    ``DEVMENTOR_SECRETS_DIR`` names, called like the variable in lower case, may hold it instead.
 
     Attributes:
         database_url: ``postgresql://user:password@host:port/database``; never printed.
@@ -28,17 +34,28 @@ class DatabaseSettings(BaseSettings):
         context_key: Signs the actor of each transaction; see `devmentor_models.security.signing`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="DEVMENTOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     database_url: SecretStr
     pool_min: int = Field(default=2, ge=0)
     pool_max: int = Field(default=20, ge=1)
-    pool_idle_seconds: float = Field(default=30.0, gt=0)
-    pool_timeout_seconds: float = Field(default=10.0, gt=0)
+    pool_idle_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    pool_timeout_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     connect_timeout_seconds: int = Field(default=5, ge=1)
     prepared_statements: bool = True
     application_name: str = "devmentor"
     context_key: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Strip texts, and leave out what is empty then: it is missing, or has its default."""
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in values.items()
+        }
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in plain.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
 
     @classmethod
     def load(cls, **values: object) -> Self:
@@ -48,7 +65,8 @@ class DatabaseSettings(BaseSettings):
             ConfigurationError: A setting is missing or not valid; names the variable, not the value.
         """
         try:
-            return cls(**values)  # type: ignore[arg-type] # pydantic checks the values
+            given: Any = values
+            return cls(_secrets_dir=secrets_folder(), **given)
         except ValidationError as error:
             problems = "; ".join(
                 f"DEVMENTOR_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
@@ -79,19 +97,31 @@ def conninfo(url: str, **defaults: str | int) -> str:
     ``sslmode`` is ``verify-full`` unless the URL says otherwise or the server is on this machine; see `tls`.
 
     Raises:
-        ConfigurationError: The URL cannot be read; it is not quoted, since it may hold a password. Or it asks
-            for plaintext to another machine.
+        ConfigurationError: The URL is empty, cannot be read, or asks for plaintext to another machine. It is
+            not quoted, since it may hold a password.
 
     >>> conninfo("postgresql+psycopg://app@db.example/devmentor")
     'user=app dbname=devmentor host=db.example sslmode=verify-full'
     """
-    scheme, _, rest = url.partition("://")
-    plain = f"{scheme.partition('+')[0]}://{rest}" if rest else url
+    scheme, _, rest = url.strip().partition("://")
+    if not scheme:
+        raise ConfigurationError("The database URL is empty.")
+    plain = f"{scheme.partition('+')[0]}://{rest}" if rest else scheme
     try:
         parts = conninfo_to_dict(plain)
     except Exception:  # noqa: BLE001 - psycopg's message quotes the URL, which may hold a password
-        raise ConfigurationError("The database URL cannot be read.") from None
+        raise ConfigurationError(f"The database URL cannot be read{_unknown(rest)}.") from None
     for name, value in defaults.items():
         parts.setdefault(name, value)
     given = {name: str(value) for name, value in parts.items() if value is not None}
     return make_conninfo("", **secure(given))
+
+
+def _unknown(rest: str) -> str:
+    """Name the parameters of a URL that libpq does not have; their values are not told."""
+    # Behind the last @: before that, a question mark belongs to the password.
+    query = rest.rpartition("@")[2].partition("?")[2]
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    names = [part.partition("=")[0] for part in query.split("&")]
+    unknown = [name for name in names if name not in known and re.fullmatch(r"\w{1,40}", name)]
+    return f": libpq has no parameter {', '.join(unknown)}" if unknown else ""

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from psycopg import OperationalError
 
 from devmentor_models.errors import ConfigurationError, InsecureConnection
+from devmentor_models.kit.variables import variable
 
 #: Set to 1 where the network itself is trusted, such as that between containers of one machine.
 PLAINTEXT_VARIABLE = "DEVMENTOR_ALLOW_PLAINTEXT"
@@ -90,7 +91,7 @@ def secure(parts: dict[str, str]) -> dict[str, str]:
     mode = parts.get("sslmode")
     if not mode:
         return parts | {"sslmode": "verify-full"}
-    trusted = os.environ.get(PLAINTEXT_VARIABLE, "").lower() in {"1", "true", "yes", "on"}
+    trusted = (variable(PLAINTEXT_VARIABLE) or "").lower() in {"1", "true", "yes", "on"}
     if mode in _PLAINTEXT_MODES and not trusted:
         raise ConfigurationError(
             f"sslmode={mode} lets passwords and data travel to another machine unencrypted. Remove it from"

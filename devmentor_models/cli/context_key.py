@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -31,6 +30,7 @@ def context_key(
     """
     from devmentor_models.errors import ConfigurationError  # noqa: PLC0415 - slow to import
     from devmentor_models.kit.keys import generate_key  # noqa: PLC0415 - likewise
+    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - likewise
     from devmentor_models.migrations import context_keys  # noqa: PLC0415 - likewise
     from devmentor_models.security.signing import (  # noqa: PLC0415 - likewise
         KEY_VARIABLE,
@@ -45,7 +45,7 @@ def context_key(
         context_keys.remove(target.url)
         typer.echo("Contexts are not signed: whoever can run SQL as a service can say who acts.")
         return
-    text = os.environ.get(KEY_VARIABLE, "")
+    text = variable(KEY_VARIABLE)
     if not text:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is not set. A fresh key: devmentor-db context-key --generate"

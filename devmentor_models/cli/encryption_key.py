@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
+from devmentor_models.kit.variables import variable
 
 NAME = "encryption-key"
 
@@ -21,7 +22,7 @@ def provide(directory: Path) -> tuple[Path | None, bool]:
     Raises:
         ConfigurationError: The file is not ours alone.
     """
-    if os.environ.get(KEYS_VARIABLE):
+    if variable(KEYS_VARIABLE):
         return None, False
     path = directory / NAME
     made = _make(path)

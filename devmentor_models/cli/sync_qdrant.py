@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -148,6 +147,7 @@ def _client(url: str | None) -> QdrantClient:
         ConfigurationError: There is no URL, or not the extra.
     """
     from devmentor_models.errors import ConfigurationError, ExtraMissing  # noqa: PLC0415 - slow to import
+    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - likewise
 
     try:
         from qdrant_client import QdrantClient  # noqa: PLC0415 - likewise, and an extra
@@ -159,7 +159,7 @@ def _client(url: str | None) -> QdrantClient:
         return QdrantClient(path=url.removeprefix("file://"))
     # Its check of versions is a thread that warns when the server is away, which calls report by themselves.
     return QdrantClient(
-        url=url, api_key=os.environ.get(API_KEY) or None, timeout=TIMEOUT_SECONDS, check_compatibility=False
+        url=url, api_key=variable(API_KEY), timeout=TIMEOUT_SECONDS, check_compatibility=False
     )
 
 

@@ -33,6 +33,9 @@ def resolve(url: str | None) -> Target:
     Raises:
         EmbeddedError: The embedded server is not installed or could not be started.
     """
+    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - slow to import
+
+    url = (url or "").strip() or variable(URL_VARIABLE)
     if url:
         return Target(url)
     from devmentor_models.embedded import EmbeddedServer  # noqa: PLC0415 - commands with a URL do without

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Enum, ForeignKeyConstraint, MetaData, Table
 
-from devmentor_models.documentation import sql
+from devmentor_models.documentation import markdown, sql
 from devmentor_models.documentation.diagrams import keys_of, overview_diagram, schema_diagram
 from devmentor_models.documentation.relations import relations_of, tables_of
 from devmentor_models.kit.base import Base
@@ -16,11 +16,7 @@ from devmentor_models.kit.encryption import EncryptedText
 from devmentor_models.kit.objects import Statement, declared
 from devmentor_models.security.declarations import Grant, Policy, Security, Visibility
 
-#: How every page begins; what does not begin so was not written by us, and is left alone.
-MARKER = "<!-- Written by `devmentor-db docs` from the models. Do not edit. -->"
 OVERVIEW = "README.md"
-
-_ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\|<*`[]"})
 
 
 def overview_page(metadata: MetaData, schemas: Sequence[str]) -> str:
@@ -36,16 +32,16 @@ def overview_page(metadata: MetaData, schemas: Sequence[str]) -> str:
         ]
     blocks += ["## Functions", _functions(metadata)]
     blocks += ["## How the schemas hang together", _fenced(overview_diagram(metadata, schemas))]
-    return _page(blocks)
+    return markdown.page(blocks)
 
 
 def _functions(metadata: MetaData) -> str:
     rows = sorted(
-        (_code(item.target.removeprefix("FUNCTION ")), _text(item.comment or ""))
+        (markdown.code(item.target.removeprefix("FUNCTION ")), markdown.text(item.comment or ""))
         for item in declared(metadata)
         if isinstance(item, Statement) and item.target.startswith("FUNCTION ")
     )
-    return _grid(("function", "what it does"), rows)
+    return markdown.grid(("function", "what it does"), rows)
 
 
 def schema_page(metadata: MetaData, schema: str) -> str:
@@ -61,17 +57,17 @@ def schema_page(metadata: MetaData, schema: str) -> str:
     ]
     for table in tables:
         blocks += [f"### {table.name}", *(block for part in TABLE_PARTS if (block := part(table)))]
-    return _page([*blocks, "## Types", *_types(tables)])
+    return markdown.page([*blocks, "## Types", *_types(tables)])
 
 
 def _comment(table: Table) -> str:
-    return f"{_text(table.comment or '')}."
+    return f"{markdown.text(table.comment or '')}."
 
 
 def _columns(table: Table) -> str:
     rows = (
         (
-            _code(column.name),
+            markdown.code(column.name),
             ", ".join(keys_of(column)),
             _type_cell(column),
             "yes" if column.nullable else "no",
@@ -80,12 +76,12 @@ def _columns(table: Table) -> str:
         )
         for column in table.columns
     )
-    return _grid(("column", "key", "type", "NULL", "default", "meaning"), rows)
+    return markdown.grid(("column", "key", "type", "NULL", "default", "meaning"), rows)
 
 
 def _type_cell(column: Column[Any]) -> str:
     """Return a type; an enum's leads to its values, which stand on the page of its schema."""
-    text = _code(sql.type_of(column))
+    text = markdown.code(sql.type_of(column))
     if isinstance(column.type, Enum):
         return f"[{text}]({column.type.schema}.md#{column.type.name})"
     return text
@@ -93,9 +89,9 @@ def _type_cell(column: Column[Any]) -> str:
 
 def _default_cell(column: Column[Any]) -> str:
     if expression := sql.generated_as(column):
-        return f"generated: {_code(expression)}"
+        return f"generated: {markdown.code(expression)}"
     default = sql.default_of(column)
-    return "" if default is None else _code(default)
+    return "" if default is None else markdown.code(default)
 
 
 def _comment_cell(column: Column[Any]) -> str:
@@ -104,42 +100,42 @@ def _comment_cell(column: Column[Any]) -> str:
         marks.append("encrypted")
     if column.name in _model(column.table).__security__.redacted:
         marks.append("redacted in the audit trail")
-    return "; ".join([_text(column.comment or ""), *(f"**{mark}**" for mark in marks)])
+    return "; ".join([markdown.text(column.comment or ""), *(f"**{mark}**" for mark in marks)])
 
 
 def _constraints(table: Table) -> str:
     rows = (
         (
-            _code(str(item.name)),
+            markdown.code(str(item.name)),
             sql.kind_of(item),
             _foreign_key(item)
             if isinstance(item, ForeignKeyConstraint)
-            else _code(sql.constraint_text(item)),
+            else markdown.code(sql.constraint_text(item)),
         )
         for item in sql.constraints_of(table)
     )
-    return _grid(("constraint", "kind", "definition"), rows)
+    return markdown.grid(("constraint", "kind", "definition"), rows)
 
 
 def _foreign_key(key: ForeignKeyConstraint) -> str:
     target = key.referred_table
     here = ", ".join(column.name for column in key.columns)
     there = ", ".join(element.column.name for element in key.elements)
-    action = f"ON DELETE {key.ondelete or 'NO ACTION'}"
-    return f"{_code(f'({here})')} → {_link(target)} {_code(f'({there})')} {_code(action)}"
+    action = markdown.code(f"ON DELETE {key.ondelete or 'NO ACTION'}")
+    return f"{markdown.code(f'({here})')} → {_link(target)} {markdown.code(f'({there})')} {action}"
 
 
 def _indexes(table: Table) -> str | None:
     rows = [
         (
-            _code(str(index.name)),
+            markdown.code(str(index.name)),
             sql.index_method(index),
             "yes" if index.unique else "no",
-            _code(sql.index_text(index)),
+            markdown.code(sql.index_text(index)),
         )
         for index in sql.indexes_of(table)
     ]
-    return _grid(("index", "method", "unique", "definition"), rows) if rows else None
+    return markdown.grid(("index", "method", "unique", "definition"), rows) if rows else None
 
 
 def _facts(table: Table) -> str:
@@ -148,14 +144,16 @@ def _facts(table: Table) -> str:
     security = model.__security__
     referring = [relation.child for relation in relations_of(_all_tables(table)) if relation.parent is table]
     facts = {
-        "Model": _code(f"{model.__module__}.{model.__name__}"),
-        "Partitioned by": _code(table.dialect_options["postgresql"]["partition_by"] or ""),
+        "Model": markdown.code(f"{model.__module__}.{model.__name__}"),
+        "Partitioned by": markdown.code(table.dialect_options["postgresql"]["partition_by"] or ""),
         "Referred to by": ", ".join(dict.fromkeys(_link(child) for child in referring)),
         "Rows are seen by": _policy(security.policy),
         "Privileges": _grants(security.grants),
         "The service alone may": _chores(security),
         "Changes are recorded in the audit trail": "yes" if security.audited else "no",
-        "Triggers": "; ".join(_code(item.sql.removeprefix("CREATE TRIGGER ")) for item in _triggers(table)),
+        "Triggers": "; ".join(
+            markdown.code(item.sql.removeprefix("CREATE TRIGGER ")) for item in _triggers(table)
+        ),
         "Append-only": "yes" if security.append_only else "",
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items() if value)
@@ -172,8 +170,12 @@ TABLE_PARTS: tuple[Callable[[Table], str | None], ...] = (_comment, _columns, _c
 
 
 def _policy(policy: Policy) -> str:
-    owner = _code(policy.owner or "")
-    group = f"team in {_code(policy.team)}" if policy.team else f"project in {_code(policy.project or '')}"
+    owner = markdown.code(policy.owner or "")
+    group = (
+        f"team in {markdown.code(policy.team)}"
+        if policy.team
+        else f"project in {markdown.code(policy.project or '')}"
+    )
     members = "members" if policy.team else "collaborators"
     catalogue = "; a row without one is everybody's to read" if policy.catalogue else ""
     return {
@@ -187,13 +189,15 @@ def _policy(policy: Policy) -> str:
 
 def _grants(grants: Iterable[Grant]) -> str:
     """Return which role may do what."""
-    return "; ".join(f"{_code(grant.service.role)} {', '.join(grant.privileges)}" for grant in grants)
+    return "; ".join(f"{markdown.code(grant.service.role)} {', '.join(grant.privileges)}" for grant in grants)
 
 
 def _chores(security: Security) -> str:
     """Return what the table's service may do for nobody in particular."""
     return "; ".join(
-        f"{', '.join(chore.commands)} where {_code(chore.when)}" if chore.when else ", ".join(chore.commands)
+        f"{', '.join(chore.commands)} where {markdown.code(chore.when)}"
+        if chore.when
+        else ", ".join(chore.commands)
         for chore in security.chores
     )
 
@@ -212,14 +216,14 @@ def _type(name: str, columns: list[Column[Any]]) -> list[str]:
     kind = columns[0].type
     assert isinstance(kind, Enum)  # noqa: S101 - chosen so by the caller
     meaning = ((kind.enum_class and kind.enum_class.__doc__) or "").strip().partition("\n")[0]
-    users = ", ".join(f"{_link(column.table)}.{_code(column.name)}" for column in columns)
-    values = ", ".join(_code(value) for value in kind.enums)
-    return [f"### {name}", _text(meaning), f"- Values, in order: {values}\n- Used by: {users}"]
+    users = ", ".join(f"{_link(column.table)}.{markdown.code(column.name)}" for column in columns)
+    values = ", ".join(markdown.code(value) for value in kind.enums)
+    return [f"### {name}", markdown.text(meaning), f"- Values, in order: {values}\n- Used by: {users}"]
 
 
 def _list_of_tables(tables: Iterable[Table], page: str) -> str:
-    rows = ((f"[{table.name}]({page}#{table.name})", _text(table.comment or "")) for table in tables)
-    return _grid(("table", "what it holds"), rows)
+    rows = ((f"[{table.name}]({page}#{table.name})", markdown.text(table.comment or "")) for table in tables)
+    return markdown.grid(("table", "what it holds"), rows)
 
 
 def _link(table: Table) -> str:
@@ -236,24 +240,5 @@ def _all_tables(table: Table) -> list[Table]:
     return sorted(table.metadata.tables.values(), key=lambda item: item.fullname)
 
 
-def _page(blocks: Iterable[str]) -> str:
-    return "\n\n".join([MARKER, *(block.strip("\n") for block in blocks)]) + "\n"
-
-
 def _fenced(diagram: str) -> str:
     return f"```mermaid\n{diagram}```"
-
-
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _code(text: str) -> str:
-    """Return text as code; a bar would end the cell of a table, in code as well."""
-    return f"`{text.replace('|', chr(92) + '|')}`" if text else ""
-
-
-def _text(text: str) -> str:
-    """Return plain text with whatever Markdown would read as markup escaped."""
-    return " ".join(text.split()).translate(_ESCAPED)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devmentor_models.documentation import diagrams, dictionary
+from devmentor_models.documentation import diagrams, dictionary, markdown, variables
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.registry import SCHEMAS, target_metadata
 
@@ -20,7 +20,10 @@ def render() -> dict[str, str]:
     pages = {dictionary.OVERVIEW: dictionary.overview_page(target_metadata, SCHEMAS)}
     for schema in SCHEMAS:
         pages[f"{schema}.md"] = dictionary.schema_page(target_metadata, schema)
-    return {f"{FOLDER}/{name}": text for name, text in pages.items()}
+    return {
+        variables.PAGE: variables.settings_page(),
+        **{f"{FOLDER}/{name}": text for name, text in pages.items()},
+    }
 
 
 def compare(directory: Path) -> list[str]:
@@ -91,5 +94,5 @@ def _superfluous(directory: Path, expected: set[str]) -> list[Path]:
         path
         for path in sorted((directory / FOLDER).glob("*.md"))
         if f"{FOLDER}/{path.name}" not in expected
-        and path.read_text(encoding="utf-8", errors="replace").startswith(dictionary.MARKER)
+        and path.read_text(encoding="utf-8", errors="replace").startswith(markdown.MARKER)
     ]

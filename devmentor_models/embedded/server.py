@@ -14,6 +14,7 @@ from psycopg import sql
 from devmentor_models.embedded import cluster
 from devmentor_models.embedded.account import SYSTEM_DIRECTORY, TIMEOUT, Account, binaries, installed
 from devmentor_models.embedded.errors import EmbeddedError, EmbeddedPortInUse, EmbeddedStartFailed
+from devmentor_models.kit.variables import variable
 
 WATCH = """
 while kill -0 "$1" 2>/dev/null && [ -d "$3" ]; do sleep 1; done
@@ -24,7 +25,7 @@ rm -rf -- "$3"
 
 def default_directory() -> Path:
     """Return where this user's embedded server lives across reboots; DEVMENTOR_EMBEDDED_DIR overrides it."""
-    if chosen := os.environ.get("DEVMENTOR_EMBEDDED_DIR"):
+    if chosen := variable("DEVMENTOR_EMBEDDED_DIR"):
         return Path(chosen)
     if os.geteuid() == 0:
         return SYSTEM_DIRECTORY / "postgres"

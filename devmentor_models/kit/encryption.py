@@ -49,6 +49,7 @@ from sqlalchemy import Dialect, LargeBinary
 from devmentor_models.errors import DecryptionFailed, EncryptionKeyMissing
 from devmentor_models.kit.keys import KEY_BYTES, check_keys, generate_key, read_keys
 from devmentor_models.kit.types import CheckedType
+from devmentor_models.kit.variables import variable
 
 KEYS_VARIABLE = "DEVMENTOR_ENCRYPTION_KEYS"
 #: Where users' keys are: a table of another package, named as a foreign key names it.
@@ -141,7 +142,7 @@ def key_ring() -> KeyRing:
     Raises:
         EncryptionKeyMissing: The variable is unset or empty.
     """
-    return _ring_of(os.environ.get(KEYS_VARIABLE, ""))
+    return _ring_of(variable(KEYS_VARIABLE) or "")
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -23,6 +22,7 @@ from devmentor_models.errors import (
     TransactionOver,
 )
 from devmentor_models.kit.translate import scrub, translate
+from devmentor_models.kit.variables import variable
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.signing import (
     IDENTITY,
@@ -55,7 +55,7 @@ def bind_actor(session: Session | AsyncSession, actor: Actor) -> None:
     if bound is not None or session.in_transaction():
         raise ActorChanged
     session.info[ACTOR_KEY] = actor
-    key = signing_key(os.environ.get(KEY_VARIABLE))
+    key = signing_key(variable(KEY_VARIABLE))
 
     def apply(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
         if transaction.nested:

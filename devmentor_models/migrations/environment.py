@@ -7,7 +7,6 @@ and their session is read-only.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models import tls
 from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
+from devmentor_models.kit.variables import variable
 from devmentor_models.memory import vector_indexes
 from devmentor_models.migrations import backfill, data_steps, key_table, online, plugin, turns, window  # noqa: F401 - add to alembic.op
 from devmentor_models.migrations.bootstrap import bootstrap, is_administrator, not_ready, plan
@@ -155,7 +155,7 @@ def prepare_owner(connection: Connection) -> None:
 def _url() -> str:
     """Find the database: the caller's, ``-x url=…``, or DEVMENTOR_DATABASE_URL, in this order."""
     given = context.config.attributes.get("url") or _options().get("url")
-    url = given or os.environ.get("DEVMENTOR_DATABASE_URL")
+    url = given or variable("DEVMENTOR_DATABASE_URL")
     if not url:
         raise ConfigurationError("Which database? Set DEVMENTOR_DATABASE_URL, or pass -x url=postgresql://…")
     return str(url)

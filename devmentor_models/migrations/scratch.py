@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.variables import variable
 from devmentor_models.pinned import with_options
 from devmentor_models.settings import conninfo
 
@@ -59,7 +60,7 @@ def _server(url: str) -> Iterator[str]:
     with psycopg.connect(own) as connection:
         version = connection.info.server_version
         row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
-    if given := os.environ.get(SCRATCH_VARIABLE):
+    if given := variable(SCRATCH_VARIABLE):
         yield _checked(_held(conninfo(given, connect_timeout=10)), version, SCRATCH_VARIABLE)
     elif row and row[0]:
         yield own

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+import devmentor_models
 from devmentor_models import Database
+from devmentor_models.documentation.variables import settings_page
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing, key_ring
+from devmentor_models.kit.variables import PREFIX, SECRETS_VARIABLE, VARIABLES, variable
 from devmentor_models.settings import DatabaseSettings, conninfo
 from devmentor_models.tls import PLAINTEXT_VARIABLE
+
+PACKAGE = Path(devmentor_models.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,87 @@ def test_a_missing_url_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("DEVMENTOR_DATABASE_URL", raising=False)
     with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
         Database.from_env()
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_url_is_a_missing_one(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be libpq's own defaults: some database of this machine."""
+    monkeypatch.setenv("DEVMENTOR_DATABASE_URL", empty)
+    for make in (Database.from_env, lambda: Database.from_url(empty)):
+        with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
+            make()
+    with pytest.raises(ConfigurationError, match="empty"):
+        conninfo(empty)
+
+
+def test_spaces_around_values_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that a shell read, or an editor wrote, ends with a line end."""
+    key = KeyRing.generate()
+    monkeypatch.setenv("DEVMENTOR_DATABASE_URL", " postgresql://me:hunter2@localhost/devmentor\n")
+    monkeypatch.setenv("DEVMENTOR_CONTEXT_KEY", f"{key}\r\n")
+    monkeypatch.setenv("DEVMENTOR_APPLICATION_NAME", "  ")
+    settings = DatabaseSettings.load()
+    assert settings.database_url.get_secret_value() == "postgresql://me:hunter2@localhost/devmentor"
+    assert settings.signing_key() == DatabaseSettings.load(context_key=key).signing_key() is not None
+    assert settings.application_name == "devmentor"
+    monkeypatch.setenv("DEVMENTOR_CONTEXT_KEY", "")
+    assert DatabaseSettings.load().signing_key() is None
+
+
+def test_secrets_may_stand_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the settings as well as the others; a variable wins over a file."""
+    keys = KeyRing.generate()
+    (tmp_path / "devmentor_database_url").write_text("postgresql:///from-a-file\n")
+    (tmp_path / "devmentor_encryption_keys").write_text(f"\n{keys}\n")
+    for name in ("DEVMENTOR_DATABASE_URL", KEYS_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(SECRETS_VARIABLE, str(tmp_path))
+    assert "dbname=from-a-file" in DatabaseSettings.load().conninfo()
+    assert variable(KEYS_VARIABLE) == keys
+    key_ring()
+    monkeypatch.setenv("DEVMENTOR_DATABASE_URL", "postgresql:///variable")
+    assert "dbname=variable" in DatabaseSettings.load().conninfo()
+    assert variable("DEVMENTOR_QDRANT_API_KEY") is None
+
+
+def test_a_folder_of_secrets_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a missing folder nor an unreadable file is passed over."""
+    monkeypatch.setenv(SECRETS_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match=SECRETS_VARIABLE):
+        DatabaseSettings.load(database_url="postgresql:///x")
+    monkeypatch.setenv(SECRETS_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(KEYS_VARIABLE)
+    (tmp_path / KEYS_VARIABLE.lower()).mkdir()
+    with pytest.raises(ConfigurationError, match=f"{KEYS_VARIABLE}.*IsADirectory"):
+        key_ring()
+
+
+def test_unknown_parameters_of_a_url_are_named() -> None:
+    """Without their values, and without any part of the password."""
+    with pytest.raises(ConfigurationError, match="no parameter sslmod, pool_size") as caught:
+        conninfo("postgresql://me:hunter2@localhost/x?sslmod=secret1&connect_timeout=3&pool_size=secret2")
+    assert not re.search("hunter2|secret", str(caught.value))
+    for url in ("postgresql://me:pa?hunter2=1@localhost/x?y z", "host=localhost password=a hunter2=b"):
+        with pytest.raises(ConfigurationError) as caught:
+            conninfo(url)
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["POOL_IDLE_SECONDS", "POOL_TIMEOUT_SECONDS"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e999"])
+def test_times_are_finite(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for ever is no setting."""
+    monkeypatch.setenv(f"DEVMENTOR_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"DEVMENTOR_{name}"):
+        DatabaseSettings.load(database_url="postgresql:///x")
+
+
+def test_every_variable_is_documented() -> None:
+    """Whatever variable of ours the code names is in docs/settings.md, and nothing else is."""
+    sources = [*PACKAGE.rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"\bDEVMENTOR_[A-Z_]+[A-Z]\b", path.read_text())}
+    settings = {f"{PREFIX}{name.upper()}" for name in DatabaseSettings.model_fields}
+    listed = re.findall(r"^\| `(\w+)`", settings_page(), re.MULTILINE)
+    assert len(listed) == len({*listed}) > len(settings)
+    assert named - {*listed} == set()
+    assert {*listed} == settings | {item.name for item in VARIABLES}

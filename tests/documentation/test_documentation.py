@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_links_lead_to_anchors() -> None:
         )
         assert links
         for target, anchor in links:
-            linked = f"schema/{target}" if target else name
+            linked = posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) if target else name
             assert linked in PAGES
             assert not anchor or anchor in found[linked], (name, target, anchor)
 
@@ -225,9 +226,8 @@ def test_check_names_every_difference(tmp_path: Path) -> None:
     ]
     assert run.invoke(app, asked).exit_code == 0
     assert run.invoke(app, [*asked, "--check"]).exit_code == 0
-    assert sorted(path.name for path in folder.glob("*.md")) == sorted(
-        [Path(name).name for name in PAGES] + ["notes.md"]
-    )
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md"))
+    assert written == sorted([*PAGES, "schema/notes.md"])
     assert "Every page was up to date." in run.invoke(app, asked).stderr
 
 
