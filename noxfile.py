@@ -94,6 +94,16 @@ def access(session: nox.Session) -> None:
     session.run("pytest", "tests/security/test_model_of_access.py", *session.posargs, env=thorough)
 
 
+@nox.session(default=False)
+def values(session: nox.Session) -> None:
+    """Call every method of the repositories with thousands of hostile values; `tests` tries some."""
+    install(session, "tests")
+    thorough = {"HYPOTHESIS_PROFILE": "thorough"}
+    names = ("hostile_arguments", "hostile_arguments_async", "exact_values")
+    files = [f"tests/core/test_{name}.py" for name in names]
+    session.run("pytest", "-n", "auto", *files, *session.posargs, env=thorough)
+
+
 @nox.session
 def services(session: nox.Session) -> None:
     """Run the tests that need PgBouncer or pgAudit. Root on Debian gets them installed."""

@@ -65,8 +65,8 @@ class DatabaseSettings(BaseSettings):
             ConfigurationError: A setting is missing or not valid; names the variable, not the value.
         """
         try:
-            given: Any = values
-            return cls(_secrets_dir=secrets_folder(), **given)
+            given: dict[str, Any] = {"_secrets_dir": secrets_folder(), **values}
+            return cls(**given)
         except ValidationError as error:
             problems = "; ".join(
                 f"DEVMENTOR_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"

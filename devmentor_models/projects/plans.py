@@ -38,8 +38,8 @@ class TaskPlan:
         return {
             "title": self.title,
             "description": self.description,
-            "kind": self.kind.value,
-            "priority": self.priority.value,
+            "kind": TaskKind(self.kind).value,
+            "priority": TaskPriority(self.priority).value,
             "labels": list(self.labels),
         }
 

@@ -20,6 +20,7 @@ from devmentor_models.errors import (
     ValueRefused,
     ValueUnreadable,
 )
+from devmentor_models.projects.models import Project
 from tests.support.hostile import MARK, quoted
 from tests.support.users import NewUser
 
@@ -91,7 +92,7 @@ async def test_a_write_in_a_read_only_transaction(async_database: AsyncDatabase,
 async def test_a_refused_right_names_what_and_who(
     async_database: AsyncDatabase, database_url: str, me: UUID
 ) -> None:
-    """Table, function and schema, whatever the language of the server's message is."""
+    """Tables and functions, whether the server's message quotes, qualifies or only mentions them."""
     login = database_url.partition("://")[2].partition(":")[0]
     for statement, name in (
         ("SELECT * FROM devmentor.context_keys", "context_keys"),
@@ -186,16 +187,18 @@ async def test_after_a_failed_savepoint_objects_can_be_read(async_database: Asyn
         project = await tx.projects.create(name="Before", slug="before")
         roadmap = await tx.roadmaps.create(title="Way", steps=[])
         other = await tx.projects.create(name="Other", slug="other")
+        made: list[Project] = []
         for slug in ("before", "free"):
             with pytest.raises((UniqueViolation, RuntimeError)):
                 async with tx.savepoint():
                     await tx.projects.update(project.id, name="After")
                     roadmap.title = "Lost"
-                    made = await tx.projects.create(name="New", slug=slug)
+                    made.append(await tx.projects.create(name="New", slug=slug))
                     raise RuntimeError
             assert (project.name, project.slug, other.name) == ("Before", "before", "Other")
             assert (roadmap.title, roadmap.steps) == ("Way", [])
-        assert made.name == "New"  # not in the database any more, but what it was can be read
+        # Not in the database any more, but what it was can be read.
+        assert [item.name for item in made] == ["New"]
         assert (await tx.projects.update(project.id, name="At last")).name == "At last"
     async with async_database.begin(Actor.user(me)) as tx:
         assert sorted(item.name for item in (await tx.projects.list()).items) == ["At last", "Other"]

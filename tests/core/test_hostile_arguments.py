@@ -27,7 +27,7 @@ from tests.support.hostile_rows import make_rows
 pytestmark = pytest.mark.anyio
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-CALLS = 1000 if THOROUGH else 15
+CALLS = 300 if THOROUGH else 8
 FIRST = Random().randrange(2**40) if THOROUGH else 0  # noqa: S311 - no secret
 REPOSITORIES = dict(repositories(Transaction))
 

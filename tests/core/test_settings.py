@@ -108,9 +108,10 @@ def test_a_missing_url_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_empty_url_is_a_missing_one(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be libpq's own defaults: some database of this machine."""
     monkeypatch.setenv("DEVMENTOR_DATABASE_URL", empty)
-    for make in (Database.from_env, lambda: Database.from_url(empty)):
-        with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
-            make()
+    with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
+        Database.from_env()
+    with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
+        Database.from_url(empty)
     with pytest.raises(ConfigurationError, match="empty"):
         conninfo(empty)
 

@@ -176,7 +176,8 @@ def _value(hint: Any, name: str, keys: Mapping[str, UUID], random: Random) -> An
         return random.choice([*kind, next(iter(kind)).value, MARK])
     if is_dataclass(kind):
         must = [item.name for item in fields(kind) if MISSING is item.default is item.default_factory]
-        return kind(**_spoiled(get_type_hints(kind), must, keys, random))
+        build: Any = kind
+        return build(**_spoiled(get_type_hints(kind), must, keys, random))
     times = range(random.randrange(3))
     if issubclass(kind, Mapping):
         key, value = get_args(hint)
