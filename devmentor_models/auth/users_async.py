@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -23,14 +23,17 @@ from devmentor_models.auth.personal_data_async import AsyncPersonalData
 from devmentor_models.auth.queries import parameters
 from devmentor_models.auth.tokens_async import VERIFICATION_LIFETIME, AsyncEmailVerificationRepository
 from devmentor_models.auth.values import Account, Credentials, IssuedToken, Registration
-from devmentor_models.errors import NotFound
+from devmentor_models.errors import InvalidValue, NotFound
 from devmentor_models.kit.arguments import member
 from devmentor_models.kit.base import table_named
+from devmentor_models.kit.calls import finder
 from devmentor_models.kit.ids import uuid7
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Page, check_limit, decode_cursor, page_of
 from devmentor_models.kit.plain import column_check
 from devmentor_models.kit.session import translated
 from devmentor_models.kit.tokens import digest, new_token
+
+_KEYS = finder(Sequence[UUID])
 
 
 class AsyncUserRepository(AsyncAuthRepository):
@@ -73,8 +76,15 @@ class AsyncUserRepository(AsyncAuthRepository):
         return user_id
 
     async def usernames(self, user_ids: Iterable[UUID]) -> dict[UUID, str]:
-        """Return the public names of users by their keys; who does not exist is left out."""
-        rows = await self._execute(queries.USERNAMES, {"p_ids": list(user_ids)})
+        """Return the public names of users by their keys; who does not exist is left out.
+
+        Raises:
+            InvalidValue: One is no key.
+        """
+        ids = list(user_ids)
+        if problem := _KEYS(ids):
+            raise InvalidValue("user_ids", problem)
+        rows = await self._execute(queries.USERNAMES, {"p_ids": ids})
         return {row.id: row.username for row in rows}
 
     async def list(

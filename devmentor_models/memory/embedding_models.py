@@ -7,7 +7,7 @@ from typing import Any
 
 from devmentor_models.kit.repository import Repository
 from devmentor_models.memory import queries
-from devmentor_models.memory.checks import no_model
+from devmentor_models.memory.checks import MAX_NAME_CHARACTERS, no_model, optional_text
 from devmentor_models.memory.values import ModelInfo
 
 
@@ -19,8 +19,10 @@ class ModelLookup(Repository):
 
         Raises:
             NotFound: There is none.
+            InvalidValue: No model can have that name.
         """
-        row: Any = (self._execute(queries.embedding_model(), {"name": name})).one_or_none()
+        parameters = {"name": optional_text("model", name, MAX_NAME_CHARACTERS)}
+        row: Any = (self._execute(queries.embedding_model(), parameters)).one_or_none()
         if row is None:
             raise no_model(name)
         return ModelInfo(row[0], row[1], row[2], str(row[3]), row[4])

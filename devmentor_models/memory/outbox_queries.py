@@ -13,7 +13,6 @@ from sqlalchemy import (
     Integer,
     Interval,
     Select,
-    String,
     Uuid,
     any_,
     bindparam,
@@ -26,11 +25,12 @@ from sqlalchemy import (
 
 from devmentor_models.kit.base import table_named
 from devmentor_models.kit.provenance import constant
-from devmentor_models.kit.types import Json, LongText
+from devmentor_models.kit.types import Json
 from devmentor_models.memory.models import OutboxEntry
 
 _USER = bindparam("tenant_id", type_=Uuid())
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_COLLECTION = bindparam("collection", type_=OutboxEntry.collection.type)
 
 
 def _due(*, one_tenant: bool) -> Select[Any]:
@@ -69,7 +69,7 @@ FAIL: Executable = (
     update(OutboxEntry)
     .where(OutboxEntry.id == any_(_IDS))
     .values(
-        last_error=bindparam("error", type_=LongText()),
+        last_error=bindparam("error", type_=OutboxEntry.last_error.type),
         claimed_at=None,
         # 2 seconds, then twice as long each time, an hour at most (2^12 s is more than that); of that a
         # random half to whole, so that what failed together does not come back together.
@@ -92,12 +92,12 @@ POINTS: Executable = select(
     literal_column("point_id", Uuid()), literal_column("payload", Json())
 ).select_from(
     func.memory.mirrored_points(
-        bindparam("collection", type_=String()),
+        _COLLECTION,
         bindparam("after", type_=Uuid()),
         bindparam("limit", type_=Integer()),
     )
 )
-QUEUE: Executable = select(func.memory.queue_points(bindparam("collection", type_=String()), _IDS))
+QUEUE: Executable = select(func.memory.queue_points(_COLLECTION, _IDS))
 
 
 @cache

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import defer, selectinload
 
 from devmentor_models.kit.base import table_named
-from devmentor_models.kit.types import Json, Timestamp
+from devmentor_models.kit.types import Timestamp
 from devmentor_models.memory.enums import DocumentSource, EmbeddingStatus
 from devmentor_models.memory.models import Chunk, Document, Embedding, SearchEntry
 
@@ -113,7 +113,8 @@ def documents(
             )
         )
     if metadata is not None:
-        statement = statement.where(Document.extra.bool_op("@>")(literal(metadata, Json())))
+        wanted = literal(metadata, DOCUMENTS.c.metadata.type)
+        statement = statement.where(Document.extra.bool_op("@>")(wanted))
     return statement
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database, Transaction
-from devmentor_models.errors import DevMentorError, NotFound
+from devmentor_models.errors import DevMentorError, InvalidValue, NotFound
 from devmentor_models.testing.factories.ai import EmbeddingModelFactory
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.hostile import arguments, methods, quoted, repositories
@@ -83,6 +83,7 @@ def _problem(
     except NotFound:
         return None  # it names what was asked for
     except DevMentorError as error:
-        return quoted(error)
+        unnamed = isinstance(error, InvalidValue) and error.field in {"statement", "value"}
+        return error if unnamed else quoted(error)
     except Exception as error:  # noqa: BLE001 - this is what there must not be
         return error
