@@ -55,7 +55,11 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         waiting = pool.waiting()
         try:
             made = super().connect(conninfo, **kwargs)
-            made.wait(made.know_gen())
+            try:
+                made.wait(made.know_gen())
+            except BaseException:
+                made.pgconn.finish()
+                raise
         except OperationalError as error:
             pool.note_failure(error, waiting)
             raise

@@ -55,7 +55,11 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         waiting = pool.waiting()
         try:
             made = await super().connect(conninfo, **kwargs)
-            await made.wait(made.know_gen())
+            try:
+                await made.wait(made.know_gen())
+            except BaseException:
+                made.pgconn.finish()
+                raise
         except OperationalError as error:
             await pool.note_failure(error, waiting)
             raise

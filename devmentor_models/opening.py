@@ -202,8 +202,7 @@ class OpeningConnection(BaseConnection[Any]):
 
     def _end_gen(self, command: bytes, plainly: Any) -> PQGen[None]:
         """End the transaction, and in the same message what it may have left in a session of our own."""
-        idle = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
-        if not self._tainted or self.identity is None or idle or self._pipeline is not None:
+        if not self._tainted or self.identity is None or self._pipeline is not None:
             yield from plainly()
             return
         pipeline = BasePipeline(self)
@@ -212,8 +211,11 @@ class OpeningConnection(BaseConnection[Any]):
             end, clear = (
                 partial(self.pgconn.send_query_params, each, None) for each in (command, b"DISCARD ALL")
             )
-            pipeline.command_queue += [end, self.pgconn.pipeline_sync, clear]
-            pipeline.result_queue += [None] * 3
+            # The SQL that was run may have ended the transaction itself.
+            ended = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+            commands = [clear] if ended else [end, self.pgconn.pipeline_sync, clear]
+            pipeline.command_queue += commands
+            pipeline.result_queue += [None] * len(commands)
 
         yield from self.piped_gen(_filling(fill), pipeline)
         self._prepared.clear()

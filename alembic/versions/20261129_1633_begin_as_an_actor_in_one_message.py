@@ -442,7 +442,7 @@ def upgrade() -> None:
         EXECUTE 'UNLISTEN *';
         EXECUTE 'DISCARD TEMP';
         PERFORM pg_catalog.pg_advisory_unlock_all();
-        EXECUTE 'SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL TimeZone = ''UTC''; SET LOCAL DateStyle = ''ISO, MDY''; SET LOCAL IntervalStyle = ''postgres''; SET LOCAL bytea_output = ''hex''; SET LOCAL extra_float_digits = ''1''; SET LOCAL array_nulls = ''on''; SET LOCAL standard_conforming_strings = ''on''; SET LOCAL transform_null_equals = ''off''; SET LOCAL quote_all_identifiers = ''off''; SET LOCAL gin_fuzzy_search_limit = ''0''; SET LOCAL row_security = ''on''';
+        EXECUTE 'SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL TimeZone = ''UTC''; SET LOCAL DateStyle = ''ISO, MDY''; SET LOCAL IntervalStyle = ''postgres''; SET LOCAL bytea_output = ''hex''; SET LOCAL extra_float_digits = ''1''; SET LOCAL array_nulls = ''on''; SET LOCAL standard_conforming_strings = ''on''; SET LOCAL transform_null_equals = ''off''; SET LOCAL quote_all_identifiers = ''off''; SET LOCAL gin_fuzzy_search_limit = ''0''; SET LOCAL client_connection_check_interval = ''1s''; SET LOCAL row_security = ''on''';
         PERFORM devmentor.enter(p_user_id, p_service, p_request_id, p_ip_address, p_user_agent, p_backend, p_made, p_seal);
     END
     $function$

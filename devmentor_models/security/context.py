@@ -46,6 +46,8 @@ PINNED_SETTINGS = {
     "transform_null_equals": "off",
     "quote_all_identifiers": "off",
     "gin_fuzzy_search_limit": "0",
+    # A client that is gone, or gave up before the server could note it, does not leave a statement running.
+    "client_connection_check_interval": "1s",
     "row_security": "on",
 }
 
