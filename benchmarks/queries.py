@@ -27,8 +27,8 @@ from benchmarks.plans import Plan, plan_of
 from benchmarks.rows import DIMENSIONS, MODEL
 from benchmarks.server import DATABASE, service_url
 from devmentor_models import Actor, Database, Transaction
-from devmentor_models.security.actor import context_sql
 from devmentor_models.security.declarations import Service
+from devmentor_models.security.signing import context_sql
 from devmentor_models.settings import conninfo
 
 REPORT = Path(__file__).with_name("queries.md")

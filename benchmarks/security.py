@@ -26,9 +26,8 @@ from benchmarks.measure import Series, Variant, take_turns
 from benchmarks.server import Target, serve, service_url
 from devmentor_models import Actor, Database
 from devmentor_models.migrations import context_keys
-from devmentor_models.security.actor import context_sql
 from devmentor_models.security.declarations import Service
-from devmentor_models.security.signing import ContextKeys
+from devmentor_models.security.signing import ContextKeys, context_sql
 from devmentor_models.settings import conninfo
 
 REPORT = Path(__file__).with_name("security.md")

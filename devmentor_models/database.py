@@ -148,10 +148,11 @@ class Database:
     def _revisions(self) -> list[Any]:
         try:
             with self._pool.connection() as connection:
-                cursor = connection.cursor()
+                cursor: Any = connection.cursor()
                 cursor.trusted = True
                 cursor.execute(QUERY)
-                return cursor.fetchall()
+                rows: list[Any] = cursor.fetchall()
+                return rows
         except psycopg.Error as error:
             raise explain(error) from None
 

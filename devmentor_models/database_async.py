@@ -147,10 +147,11 @@ class AsyncDatabase:
     async def _revisions(self) -> list[Any]:
         try:
             async with self._pool.connection() as connection:
-                cursor = connection.cursor()
+                cursor: Any = connection.cursor()
                 cursor.trusted = True
                 await cursor.execute(QUERY)
-                return await cursor.fetchall()
+                rows: list[Any] = await cursor.fetchall()
+                return rows
         except psycopg.Error as error:
             raise explain(error) from None
 

@@ -13,13 +13,14 @@ psycopg's work is done by generators that both of its flavours drive; so are the
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import pq
+from psycopg import generators, pq
 from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
@@ -213,7 +214,8 @@ class OpeningConnection(BaseConnection[Any]):
             )
             # The SQL that was run may have ended the transaction itself.
             ended = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
-            commands = [clear] if ended else [end, self.pgconn.pipeline_sync, clear]
+            commands: list[Callable[[], None]] = [end, self.pgconn.pipeline_sync, clear]
+            commands = [clear] if ended else commands
             pipeline.command_queue += commands
             pipeline.result_queue += [None] * len(commands)
 
@@ -225,7 +227,7 @@ class OpeningConnection(BaseConnection[Any]):
     def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity | None]:
         """Send commands in one message, the last of which is `IDENTITY`."""
         self.pgconn.send_query("; ".join(commands).encode())
-        results = yield from psycopg.generators.execute(self.pgconn)
+        results = yield from generators.execute(self.pgconn)
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)  # noqa: SLF001
@@ -277,7 +279,9 @@ class OpeningCursor(BaseCursor[Any, Any]):
 
 def _has_several(query: Any) -> bool:
     """Tell whether a statement may be several commands, which the extended protocol refuses."""
-    return not isinstance(query, str | bytes) or (b";" if isinstance(query, bytes) else ";") in query
+    if isinstance(query, bytes):
+        return b";" in query
+    return not isinstance(query, str) or ";" in query
 
 
 def _described(result: Any) -> list[tuple[Any, ...]]:

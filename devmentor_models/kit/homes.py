@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from types import coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 from devmentor_models.errors import WrongEventLoop
@@ -74,7 +74,7 @@ class AsyncHome:
             awaited = work.send(None)
         except StopIteration:
             return
-        self.start(_rest(work, awaited))
+        self.start(cast("Coroutine[Any, Any, None]", _rest(work, awaited)))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work in a task that nobody cancels, without waiting for it."""

@@ -9,10 +9,11 @@ some time, and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Final
 
+from sqlalchemy import text
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import TextClause, quoted_name
@@ -63,7 +64,7 @@ def constant(sql: str) -> TextClause:
     >>> str(constant("interval '1 hour'"))
     "interval '1 hour'"
     """
-    made = TextClause(sql)
+    made: TextClause = text(sql)
     _texts.add(made.text)
     return made
 
@@ -128,7 +129,7 @@ def _is_type(element: Any) -> bool:
     return type(element.type).__module__.startswith(_PACKAGES)
 
 
-_CHECKS: Final = {
+_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "column": _is_column,
     "function": _is_function,
     "binary": _has_operator,

@@ -8,12 +8,13 @@ from devmentor_models.migrations.identifiers import literal
 from devmentor_models.proof.declared import NOBODY, SERVICES, TRIED, Protected
 from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.rows import WITHOUT, Attempts
-from devmentor_models.proof.stage import Stage, entering
+from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import Tenants
 from devmentor_models.registry import SCHEMAS
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.declarations import Service
 from devmentor_models.security.roles import MONITOR, READONLY, ROLES
+from devmentor_models.security.signing import context_sql
 
 _TENANTS = ", ".join(literal(schema) for schema in SCHEMAS)
 _REFUSED = {
@@ -141,7 +142,7 @@ class Sideways:
                 f" {literal(str(self.tenants.stranger))}::uuid AS member_id, 'editor' AS role;"
                 " CREATE TEMP TABLE team_members AS SELECT user_id, project_id AS team_id, member_id, role"
                 f" FROM project_collaborators; SET LOCAL search_path = pg_temp;"
-                f" {entering(self.tenants.stranger)}; {select}"
+                f" {context_sql(stranger)}; {select}"
             )
             # In a signed database enter() refuses, in others the row stays unseen.
             self._expect("names in pg_temp", "no rows", none, shadow, actor=stranger)
@@ -172,7 +173,7 @@ def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
     seen = 0
     for role in (*SERVICES, READONLY.name):
         adopted = f"SET LOCAL devmentor.user_id = {literal(victim)}"
-        for forged in (adopted, shared, entering(victim)):
+        for forged in (adopted, shared, context_sql(Actor.user(tenants.victim))):
             sql = f"{forged}; {select}"
             outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
             report.ways[way] += 1

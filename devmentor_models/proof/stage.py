@@ -140,14 +140,6 @@ def entered(actor: Actor) -> str:
     return "; ".join([*settings, shared, f"SELECT {TECHNICAL_SCHEMA}.seal_context()"])
 
 
-def entering(user_id: object, function: str = "enter") -> str:
-    """Return the call with which anybody may say who acts, without a signature."""
-    return (
-        f"SELECT {TECHNICAL_SCHEMA}.{function}"
-        f"({literal(str(user_id))}, '', '', '', '', NULL::integer, NULL::bigint, NULL)"
-    )
-
-
 def _failed(error: psycopg.Error) -> Outcome:
     diagnosis = error.diag
     return Outcome(

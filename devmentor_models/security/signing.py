@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
 
+from psycopg import sql
+
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.keys import KEY_BYTES, read_keys
 from devmentor_models.security.actor import Actor
@@ -85,6 +87,12 @@ class ContextKey:
     def fingerprint(self) -> str:
         """Return what tells keys apart and may be shown."""
         return hashlib.sha256(b"devmentor context key" + self.secret).hexdigest()[:12]
+
+
+def context_sql(actor: Actor) -> str:
+    """Return the statement that enters an actor's context without a signature, for who sends text."""
+    arguments = ", ".join(sql.Literal(value).as_string(None) for value in context_arguments(actor))
+    return f"SELECT devmentor.enter({arguments})"
 
 
 def context_arguments(

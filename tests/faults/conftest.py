@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -46,7 +46,7 @@ class OwnServer:
         place: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "database": database}
         return URL.create("postgresql", user, password, **place).render_as_string(hide_password=False)
 
-    def run(self, statement: str, *identifiers: str) -> None:
+    def run(self, statement: LiteralString, *identifiers: str) -> None:
         """Run a statement as the superuser."""
         plain = make_url(self._server.url("postgres")).set(drivername="postgresql")
         names = [sql.Identifier(name) for name in identifiers]

@@ -78,27 +78,29 @@ async def at_every_turn(work: Work, started: Callable[[], bool]) -> None:
 
 async def by_timeout(work: Work, started: Callable[[], bool]) -> None:
     """Run out of time."""
+    limit = asyncio.timeout(None)
+
+    async def expire() -> None:
+        await until(started)
+        limit.reschedule(0)
+
+    expiring = asyncio.ensure_future(expire())
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(None) as limit:
-
-            async def expire() -> None:
-                await until(started)
-                limit.reschedule(0)
-
-            expiring = asyncio.ensure_future(expire())
+        async with limit:
             await work()
     await expiring
 
 
 async def by_scope(work: Work, started: Callable[[], bool]) -> None:
     """Leave a cancel scope of anyio, which cancels again and again."""
+    scope = anyio.CancelScope()
     async with anyio.create_task_group() as group:
 
         async def cancel() -> None:
             await until(started)
             scope.cancel()
 
-        with anyio.CancelScope() as scope:
+        with scope:
             group.start_soon(cancel)
             await work()
     assert scope.cancelled_caught
@@ -196,6 +198,8 @@ async def test_a_connection_comes_with_the_cancellation(
             await asyncio.sleep(0.01)
         for _ in range(turns):
             await asyncio.sleep(0)
+        if task.done():  # so few turns suffice for a transaction that is all in one message
+            return
         assert task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()

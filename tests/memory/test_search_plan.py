@@ -14,7 +14,7 @@ from devmentor_models import Actor, Database
 from devmentor_models.memory.enums import DocumentSource, SearchPlan
 from devmentor_models.memory.matching import RANKED_AT_MOST
 from devmentor_models.memory.values import SearchResult
-from devmentor_models.security.actor import context_sql
+from devmentor_models.security.signing import context_sql
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 

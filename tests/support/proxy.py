@@ -162,6 +162,7 @@ class _Link:
 
     async def run(self) -> None:
         """Forward both ways until either side closes."""
+        ways: tuple[tuple[asyncio.StreamReader, asyncio.StreamWriter, Direction], ...]
         ways = ((self.client[0], self.server[1], FRONTEND), (self.server[0], self.client[1], BACKEND))
         self.tasks = [asyncio.ensure_future(self._forward(*way)) for way in ways]
         await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
