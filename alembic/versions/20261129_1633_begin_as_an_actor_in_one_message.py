@@ -19,6 +19,12 @@ down_revision: str | None = "0d1c5a6e0103"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+compatible_from: str = "0d1c5a6e0111"  # code before it calls devmentor.enter() without saying who acts
+lint_exceptions = {
+    "renaming-object": "Policies follow the functions, and the names are there again at once.",
+    "ban-drop-function": "Nothing that was released calls them; see compatible_from.",
+}
+
 _READERS = {  # function: what it returns, for its comment
     "user_id": "The user who acts, or for whom a service acts",
     "service": "The service that acts; NULL for a user",
@@ -435,8 +441,12 @@ def upgrade() -> None:
      RETURNS void
      LANGUAGE plpgsql
     AS $function$
+    DECLARE
+        -- A pooler gives each transaction the name that its client has.
+        application CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
     BEGIN
         EXECUTE 'RESET ALL';
+        PERFORM pg_catalog.set_config('application_name', application, false);
         EXECUTE 'RESET ROLE';
         EXECUTE 'CLOSE ALL';
         EXECUTE 'UNLISTEN *';

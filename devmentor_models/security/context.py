@@ -219,8 +219,12 @@ $fn$
 # up before the session is clean: names are qualified, and no operator or cast is written.
 _BEGIN_AS = f"""
 CREATE FUNCTION devmentor.begin_as({_ARGUMENTS}) RETURNS void LANGUAGE plpgsql AS $fn$
+DECLARE
+    -- A pooler gives each transaction the name that its client has.
+    application CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
 BEGIN
     EXECUTE 'RESET ALL';
+    PERFORM pg_catalog.set_config('application_name', application, false);
     EXECUTE 'RESET ROLE';
     EXECUTE 'CLOSE ALL';
     EXECUTE 'UNLISTEN *';

@@ -29,7 +29,7 @@ def gunicorn(url: str, log: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     options = ["--preload", f"--workers={WORKERS}", "--threads=4", f"--bind={address}", "--no-control-socket"]
-    command = [sys.executable, "-W", "error", "-m", "gunicorn", *options, "tests.support.preloaded"]
+    command = [sys.executable, "-W", "error", "-m", "gunicorn", *options, "tests.support.preloaded:service()"]
     with log.open("wb") as output:
         server = subprocess.Popen(  # noqa: S603 - our own service
             command,

@@ -12,18 +12,24 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 
-database = Database.from_env()
-database.verify_schema()
-MASTER = os.getpid()
 WHO = text("SELECT pg_backend_pid(), current_setting('devmentor.user_id')")
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer which process and which backend served whom."""
-    user = environ["QUERY_STRING"]
-    with database.begin(Actor.user(UUID(user))) as tx:
-        backend, found = tx.session.execute(WHO).one()
-        tx.session.execute(text("SELECT pg_sleep(0.005)"))
-    start_response("200 OK", [("Content-Type", "application/json")])
-    answer = {"master": MASTER, "worker": os.getpid(), "backend": backend, "user": found}
-    return [json.dumps(answer).encode()]
+def service() -> Application:
+    """Return the application, ready to be forked."""
+    database = Database.from_env()
+    database.verify_schema()
+    master = os.getpid()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer which process and which backend served whom."""
+        user = environ["QUERY_STRING"]
+        with database.begin(Actor.user(UUID(user))) as tx:
+            backend, found = tx.session.execute(WHO).one()
+            tx.session.execute(text("SELECT pg_sleep(0.005)"))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        answer = {"master": master, "worker": os.getpid(), "backend": backend, "user": found}
+        return [json.dumps(answer).encode()]
+
+    return application
