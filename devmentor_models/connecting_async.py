@@ -120,6 +120,7 @@ class AsyncPool:
             kwargs={
                 "pool": self,
                 "autocommit": True,
+                "client_encoding": "UTF8",  # whatever the login's own settings say
                 "prepare_threshold": 2 if settings.prepared_statements else None,
                 "cursor_factory": AsyncLeanCursor,
             },

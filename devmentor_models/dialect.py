@@ -37,7 +37,18 @@ class AsyncLeanCursor(OpeningCursor, AsyncCursor[Any]):
 
 
 class _Trusting:
-    """Tells a cursor whether the statement that it is to execute was composed of our own words."""
+    """Tells a cursor whether the statement that it is to execute was composed of our own words.
+
+    And it believes nothing that a login's own settings say of the first connection: ours are pinned later.
+    """
+
+    def initialize(self, connection: Any) -> None:
+        """Ask the server for its version; strings are read as the standard has them."""
+        super().initialize(connection)  # type: ignore[misc] # the dialect's
+        self._backslash_escapes = False
+
+    def _get_default_schema_name(self, connection: Any) -> str:
+        return "public"
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         """Execute a statement."""

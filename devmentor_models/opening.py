@@ -27,10 +27,12 @@ from psycopg._pipeline_base import BasePipeline
 from psycopg.abc import PQGen
 
 from devmentor_models.security.actor import Actor
-from devmentor_models.security.context import CONTEXT_EXPIRED
+from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
 from devmentor_models.security.signing import IDENTITY, ContextKey, SessionIdentity, context_arguments
 
 _BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
+#: What psycopg looks at before it reads a value, as the server reports it.
+_FORMATS = tuple((name.encode(), PINNED_SETTINGS[name].encode()) for name in ("DateStyle", "IntervalStyle"))
 _TEXT, _INTEGER, _BIGINT = 25, 23, 20
 _BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
 
@@ -100,6 +102,13 @@ class OpeningConnection(BaseConnection[Any]):
     def opening(self) -> bool:
         """Whether a transaction is to begin with the next statement."""
         return self._opening is not None
+
+    def reads_alike(self) -> bool:
+        """Tell whether values look as they will once our settings are pinned.
+
+        The server reports changed settings at the end of a message, after the rows that psycopg is to read.
+        """
+        return all(self.pgconn.parameter_status(name) == value for name, value in _FORMATS)
 
     def enqueue_opening(self, pipeline: BasePipeline) -> None:
         """Put what begins the transaction in front of the next statement."""
@@ -269,8 +278,8 @@ class OpeningCursor(BaseCursor[Any, Any]):
         work = super()._execute_gen(query, params, **how)
         if not isinstance(connection, OpeningConnection) or not connection.opening or connection._pipeline:  # noqa: SLF001
             yield from work
-        elif not params and _has_several(query):
-            yield from work  # several commands in one string need a message of their own
+        elif (not params and _has_several(query)) or not connection.reads_alike():
+            yield from work  # what begins the transaction goes ahead in a message of its own
         else:
             pipeline = BasePipeline(connection)
             connection.enqueue_opening(pipeline)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from devmentor_models import Actor, Database
 from devmentor_models.errors import DevMentorError
 from devmentor_models.testing.factories.auth import UserFactory
+from tests.security.test_leftovers import LEFT
 from tests.support import pgbouncer
 from tests.support.concurrency import run_concurrently
 
@@ -86,3 +88,44 @@ def test_with_prepared_statements_it_would_fail(bouncer_url: str) -> None:
     outcomes = work(bouncer_url, prepared_statements=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, DevMentorError)]
     assert {getattr(failure, "sqlstate", None) for failure in failures} & {"26000", "42P05"}
+
+
+@pytest.fixture
+def narrow_url(devmentor_url: str) -> Iterator[str]:
+    """Yield how to reach a PgBouncer with one connection to the server, which every client gets in turn."""
+    settings = {"pool_mode": "transaction", "default_pool_size": "1"}
+    with pgbouncer.running(devmentor_url, settings) as at:
+        yield make_conninfo("", **at)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LEFT if kind not in {"prepared statement", "role"}])
+def test_what_one_client_leaves_another_does_not_meet(narrow_url: str, kind: str) -> None:
+    """PgBouncer resets nothing between transactions; the message that begins ours does."""
+    statement, probe = LEFT[kind]
+    plant(narrow_url, f"{statement}; SET work_mem = '64kB'")
+    with Database.from_url(narrow_url, pool_min=0, prepared_statements=False) as database:
+        if kind == "channel":  # UNLISTEN takes effect with COMMIT
+            with database.begin(Actor.service("auth")) as tx:
+                tx.session.execute(text("SELECT 1"))
+        with database.begin(Actor.service("auth")) as tx:
+            assert (tx.session.execute(text(probe))).all() == []
+            assert (tx.session.execute(text("SHOW work_mem"))).scalar_one() != "64kB"
+
+
+def test_a_process_with_a_planted_statement_is_ended(narrow_url: str) -> None:
+    """With prepared statements in use it may be meant for anybody: the transaction begins on another one."""
+    planted = plant(narrow_url, "PREPARE planted AS SELECT 1")
+    with Database.from_url(narrow_url, pool_min=0) as database:
+        with database.begin(Actor.service("auth")) as tx:
+            names, pid = LEFT["prepared statement"][1], "SELECT pg_backend_pid()"
+            assert (tx.session.execute(text(names))).all() == []
+            assert (tx.session.execute(text(pid))).scalar_one() != planted
+
+
+def plant(url: str, statement: str) -> int:
+    """Run SQL as a client that is not ours; return the server process that it met."""
+    with psycopg.Connection.connect(url, autocommit=True, prepare_threshold=None) as client:
+        client.execute(statement.encode())
+        row = (client.execute("SELECT pg_backend_pid()")).fetchone()
+        assert row is not None
+        return int(row[0])
