@@ -1,7 +1,7 @@
 """Begin as an actor in one message, and ask once whether a context may be believed.
 
 The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. A
-restrictive policy asks ``authentic()`` once per scan, where before each row asked for the signature.
+restrictive policy asks ``authentic()``, where before each thing that was asked of the context did.
 
 Revision: 0d1c5a6e0111
 Revises: 0d1c5a6e0103

@@ -6,11 +6,10 @@ actor for the transaction and looks up once what others share with the user. `de
 them; a plain session calls ``enter()`` alone, since its settings are its owner's.
 
 Settings can be set by whoever can run SQL. So there are two kinds of readers: ``claimed_…()`` returns what is
-set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind and ask
-``authentic()`` themselves, once per scan and not once per row; everything else takes the second kind.
-Where contexts are not signed, PostgreSQL inlines ``authentic()`` to true. Where they are (`signing`), it is
-true only if the whole context was sealed for this very transaction, with a key that only the services and
-``devmentor.context_keys`` have.
+set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind, and one of them
+asks ``authentic()``; everything else takes the second kind. Where contexts are not signed, PostgreSQL inlines
+``authentic()`` to true. Where they are (`signing`), it is true only if the whole context was sealed for this
+very transaction, with a key that only the services and ``devmentor.context_keys`` have.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """From ``__security__`` to row security, policies and grants (Z1, Z2; DESIGN §4).
 
 Policies are plain expressions over the row's own columns and the functions of `context`. Each names the roles
-that it is for, so that a grant too many shows nothing. They believe who acts. A restrictive
-policy beside them asks whether it may be believed: a condition without a column, which PostgreSQL checks once
-for each scan rather than once for each row.
+that it is for, so that a grant too many shows nothing. They believe who acts; a restrictive policy beside
+them asks whether it may be believed, once for a row rather than for each thing that is asked of the context.
 """
 
 from __future__ import annotations
