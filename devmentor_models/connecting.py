@@ -30,6 +30,7 @@ from devmentor_models.errors import (
 from devmentor_models.kit import translate
 from devmentor_models.kit.homes import Home, survive_fork
 from devmentor_models.opening import OpeningConnection
+from devmentor_models.pinned import CLIENT_ENCODING
 from devmentor_models.pool_stats import PoolStats
 from devmentor_models.refusals import explain
 from devmentor_models.settings import DatabaseSettings
@@ -120,7 +121,7 @@ class Pool:
             kwargs={
                 "pool": self,
                 "autocommit": True,
-                "client_encoding": "UTF8",  # whatever the login's own settings say
+                "client_encoding": CLIENT_ENCODING,  # whatever the login's own settings say
                 "prepare_threshold": 2 if settings.prepared_statements else None,
                 "cursor_factory": LeanCursor,
             },

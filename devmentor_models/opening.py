@@ -88,7 +88,7 @@ class OpeningConnection(BaseConnection[Any]):
         """Find out which server process this connection has, and whether it has it for itself."""
         found = yield from self._ask_gen([IDENTITY])
         # A pooler tells its clients a process id of its own making.
-        self.identity = found if found and found.backend == self.pgconn.backend_pid else None
+        self.identity = found if found.backend == self.pgconn.backend_pid else None
 
     def open_gen(self, opening: Opening) -> PQGen[None]:
         """Have a transaction begin with the first statement; ask for the process now where that is needed."""
@@ -171,22 +171,22 @@ class OpeningConnection(BaseConnection[Any]):
                 self.identity = None  # the clocks went apart: ask from now on
             raise
         finally:
-            pipeline._exit(failure)  # noqa: SLF001
+            pipeline._exit(failure)  # noqa: SLF001 - as psycopg does
             self._pipeline = None
 
     def _sync_gen(self, pipeline: BasePipeline) -> PQGen[None]:
         """Read every answer, also those behind an error: only then can the pipeline be left."""
         if self.pgconn.status == pq.ConnStatus.BAD:
             return
-        pipeline._enqueue_sync()  # noqa: SLF001
+        pipeline._enqueue_sync()  # noqa: SLF001 - as psycopg does
         try:
-            yield from pipeline._communicate_gen()  # noqa: SLF001
+            yield from pipeline._communicate_gen()  # noqa: SLF001 - as psycopg does
         except psycopg.Error:
             if self.pgconn.status != pq.ConnStatus.BAD:
                 with suppress(psycopg.Error):
-                    yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+                    yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - as psycopg does
             raise
-        yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+        yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - as psycopg does
 
     def _start_query(self) -> PQGen[None]:
         """Begin before anything else that psycopg sends: COPY, a cursor's rows, executemany()."""
@@ -233,13 +233,13 @@ class OpeningConnection(BaseConnection[Any]):
         self._prepared._to_flush.clear()  # noqa: SLF001 - the server has forgotten them already
         self._tainted = False
 
-    def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity | None]:
+    def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity]:
         """Send commands in one message, the last of which is `IDENTITY`."""
         self.pgconn.send_query("; ".join(commands).encode())
         results = yield from generators.execute(self.pgconn)
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)  # noqa: SLF001
+                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)  # noqa: SLF001 - as psycopg does
         backend, seconds = (results[-1].get_value(0, column) or b"" for column in (0, 1))
         return SessionIdentity.answered(int(backend), float(seconds))
 
@@ -276,7 +276,7 @@ class OpeningCursor(BaseCursor[Any, Any]):
     def _execute_gen(self, query: Any, params: Any = None, **how: Any) -> PQGen[None]:
         connection = self._conn
         work = super()._execute_gen(query, params, **how)
-        if not isinstance(connection, OpeningConnection) or not connection.opening or connection._pipeline:  # noqa: SLF001
+        if not isinstance(connection, OpeningConnection) or not connection.opening or connection._pipeline:  # noqa: SLF001 - as psycopg does
             yield from work
         elif (not params and _has_several(query)) or not connection.reads_alike():
             yield from work  # what begins the transaction goes ahead in a message of its own

@@ -13,17 +13,21 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 #: The encoding of both directions; a parameter of the connection, so that the environment does not win.
 CLIENT_ENCODING = "UTF8"
 
-PINNED: Mapping[str, str] = {
-    "search_path": "public",
+#: How values are written and statements are read; services have these too, see `security.context`.
+FORMATS: Mapping[str, str] = {
     "TimeZone": "UTC",
-    "DateStyle": "ISO,MDY",
+    "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
+    "extra_float_digits": "1",
     "array_nulls": "on",
     "standard_conforming_strings": "on",
-    "extra_float_digits": "1",
-    "quote_all_identifiers": "off",
     "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+}
+PINNED: Mapping[str, str] = {
+    "search_path": "public",
+    **FORMATS,
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",

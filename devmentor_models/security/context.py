@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.objects import Definer, Statement, declare, function, statement
+from devmentor_models.pinned import FORMATS
 from devmentor_models.security.actor import ACTOR_SETTINGS, SHARED_SETTINGS, SIGNED_SETTINGS
 from devmentor_models.security.roles import READONLY, SERVICE_ROLES
 
@@ -35,15 +36,7 @@ DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_securi
 #: What our SQL and the driver depend on, whatever the server, the database, the role or an earlier
 #: transaction say. ``pg_temp`` stands last: where it is not named, types are looked up there first.
 PINNED_SETTINGS = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "array_nulls": "on",
-    "standard_conforming_strings": "on",
-    "transform_null_equals": "off",
-    "quote_all_identifiers": "off",
+    **FORMATS,
     "gin_fuzzy_search_limit": "0",
     # A client that is gone, or gave up before the server could note it, does not leave a statement running.
     "client_connection_check_interval": "1s",

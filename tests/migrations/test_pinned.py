@@ -81,7 +81,7 @@ def values(connection: psycopg.Connection) -> tuple[str, ...]:
     """Return the settings that are held, without what PostgreSQL may add to a list."""
     row = connection.execute(SHOWN.encode()).fetchone()
     assert row is not None
-    return tuple(value.replace(", ", ",").replace('"', "") for value in row)
+    return tuple(value.replace('"', "") for value in row)
 
 
 @pytest.fixture
