@@ -46,9 +46,15 @@ CANCEL_SECONDS = 2.0
 
 
 class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
-    """A connection whose making is noted."""
+    """A connection whose making is noted.
+
+    Attributes:
+        home: Where the pool lives.
+        loan: How often it was lent.
+    """
 
     home: AsyncHome
+    loan = 0
 
     @classmethod
     async def connect(cls, conninfo: str = "", *, pool: AsyncPool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
@@ -104,7 +110,8 @@ class AsyncPool:
         settings = self._settings
         self._home = AsyncHome()
         self._made: WeakSet[AsyncPooledConnection] = WeakSet()
-        self._lent: set[AsyncPooledConnection] = set()
+        # With the number of the loan: a connection that came back may be lent to somebody else at once.
+        self._lent: set[tuple[AsyncPooledConnection, int]] = set()
         self._asking: set[object] = set()
         self._pool = AsyncConnectionPool(
             self._conninfo,
@@ -178,7 +185,8 @@ class AsyncPool:
             raise DatabaseClosed from None
         finally:
             self._asking.discard(request)
-        self._lent.add(connection)
+        connection.loan += 1
+        self._lent.add((connection, connection.loan))
         try:
             self._home.raise_cancellation(cancellations)
         except BaseException:
@@ -195,18 +203,23 @@ class AsyncPool:
         finally:
             self.give_back(connection)
 
-    def give_back(self, connection: AsyncPooledConnection) -> None:
+    def give_back(self, connection: AsyncPooledConnection, loan: int | None = None) -> None:
         """Take a connection back, whatever became of it; a second time does nothing.
 
         It does not wait, so that no cancellation can come between, and may be called from anywhere, also
         while garbage is collected. A connection in a transaction or a statement is closed.
+
+        Args:
+            connection: The connection.
+            loan: Which loan ends, for whoever cannot know whether it has ended; by default the present one.
         """
-        if connection in self._lent and not self._home.call(self._take_back, connection):
+        loan = connection.loan if loan is None else loan
+        if (connection, loan) in self._lent and not self._home.call(self._take_back, connection, loan):
             connection.pgconn.finish()  # its event loop is closed, so nobody else will
 
-    def _take_back(self, connection: AsyncPooledConnection) -> None:
+    def _take_back(self, connection: AsyncPooledConnection, loan: int) -> None:
         try:
-            self._lent.remove(connection)
+            self._lent.remove((connection, loan))
         except KeyError:
             return
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
@@ -256,7 +269,7 @@ class AsyncPool:
         try:
             await self._pool.close()
         finally:
-            for connection in self._made - self._lent:
+            for connection in self._made - {lent for lent, _ in self._lent}:
                 connection.pgconn.finish()
 
     def stats(self) -> PoolStats:

@@ -24,7 +24,7 @@ from devmentor_models.opening import Opening, OpeningCursor
 _next_opening: ContextVar[Opening | None] = ContextVar("devmentor_opening", default=None)
 
 
-#: Where a session keeps the connection that its transaction began on, in ``session.info``.
+#: Where a session keeps the connection that its transaction began on, and which loan, in ``session.info``.
 BORROWED_KEY = "devmentor.borrowed"
 
 
@@ -72,7 +72,7 @@ def _trust(cursor: Any, context: Any) -> None:
         driver.trusted = is_ours(context)
 
 
-def _finish(connection: Any) -> None:
+def _finish(connection: Any, loan: int | None = None) -> None:
     """End a connection that belongs to no pool."""
     connection.pgconn.finish()
 
@@ -83,14 +83,14 @@ class PooledDialect(_Trusting, PGDialect_psycopg):
     supports_statement_cache = True
     packs_vectors = True  # for kit.vectors
 
-    def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
+    def __init__(self, give_back: Callable[..., None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
         super().__init__(**options)  # type: ignore[no-untyped-call] # SQLAlchemy's business
-        self._give_back = give_back
+        self.give_back = give_back
 
     def do_close(self, dbapi_connection: Any) -> None:
         """Give the connection back, whatever became of it."""
-        self._give_back(dbapi_connection)
+        self.give_back(dbapi_connection)
 
     do_terminate = do_close
 
@@ -118,14 +118,14 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
     packs_vectors = True
     has_terminate = True  # so that a connection collected as garbage comes back as well
 
-    def __init__(self, give_back: Callable[[Any], None] = _finish, **options: Any) -> None:
+    def __init__(self, give_back: Callable[..., None] = _finish, **options: Any) -> None:
         """Take the function that takes a connection back; the pool's connections know no way themselves."""
         super().__init__(**options)  # type: ignore[no-untyped-call] # SQLAlchemy's business
-        self._give_back = give_back
+        self.give_back = give_back
 
     def do_close(self, dbapi_connection: Any) -> None:
         """Give the connection back, whatever became of it. Waits for nothing."""
-        self._give_back(dbapi_connection.driver_connection)
+        self.give_back(dbapi_connection.driver_connection)
 
     do_terminate = do_close
 
@@ -146,7 +146,8 @@ def begin_with(session: Session, opening: Opening) -> None:
     reset = _next_opening.set(opening)
     try:
         session.begin()
-        session.info[BORROWED_KEY] = session.connection().connection.dbapi_connection
+        borrowed: Any = session.connection().connection.driver_connection
+        session.info[BORROWED_KEY] = (borrowed, borrowed.loan)
     finally:
         _next_opening.reset(reset)
 
@@ -157,8 +158,9 @@ def close(session: Session) -> None:
         session.close()
     finally:
         borrowed = session.info.pop(BORROWED_KEY, None)
-        if borrowed is not None:
-            session.get_bind().dialect.do_close(borrowed)
+        if borrowed is not None:  # given back already as a rule, and perhaps lent to the next thread
+            dialect: Any = session.get_bind().dialect
+            dialect.give_back(*borrowed)
 
 
 registry.register("postgresql.devmentor", __name__, "PooledDialect")
