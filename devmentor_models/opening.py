@@ -43,6 +43,9 @@ _UNTOUCHED = (
     " FROM pg_catalog.pg_prepared_statements WHERE from_sql LIMIT 1"
 )
 
+# Its timeout would count until ``begin_as()`` resets it, and ``begin_as()`` might never get that far.
+_UNHURRIED = "SET LOCAL statement_timeout = 0"
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -95,7 +98,7 @@ class OpeningConnection(BaseConnection[Any]):
         self._opening, self._begun = opening, None
         prepares = self.prepare_threshold is not None
         if self.identity is None and (opening.key or prepares):
-            asked = [opening.begin, *([_UNTOUCHED] if prepares else []), IDENTITY]
+            asked = [opening.begin, _UNHURRIED, *([_UNTOUCHED] if prepares else []), IDENTITY]
             self._begun = yield from self._ask_gen(asked)
 
     @property
@@ -115,20 +118,15 @@ class OpeningConnection(BaseConnection[Any]):
         opening, self._opening = self._opening, None
         if opening is None:
             return
+        send = self.pgconn.send_query_params
+        commands: list[Callable[[], None]] = []
         if self._begun is None:
-            pipeline.command_queue.append(
-                partial(self.pgconn.send_query_params, opening.begin.encode(), None)
-            )
-            pipeline.result_queue.append(None)
-        pipeline.command_queue.append(
-            partial(
-                self.pgconn.send_query_params,
-                _BEGIN_AS,
-                opening.arguments(self._begun or self.identity),
-                param_types=_BEGIN_AS_TYPES,
-            )
-        )
-        pipeline.result_queue.append(None)
+            first = [opening.begin] if self.identity else [opening.begin, _UNHURRIED]
+            commands += [partial(send, command.encode(), None) for command in first]
+        arguments = opening.arguments(self._begun or self.identity)
+        commands.append(partial(send, _BEGIN_AS, arguments, param_types=_BEGIN_AS_TYPES))
+        pipeline.command_queue += commands
+        pipeline.result_queue += [None] * len(commands)
 
     def is_alive(self) -> bool:
         """Tell whether the server has kept an idle connection, as far as this side knows; asks nothing.

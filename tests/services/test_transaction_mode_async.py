@@ -23,6 +23,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 SERVERS = 3
 CLIENTS = 20
 ROUNDS = 15
+NARROW = {"pool_mode": "transaction", "default_pool_size": "1"}
+#: Makes beginning as a user last longer than another client lets any statement last.
+SLOW = """
+ALTER FUNCTION devmentor.share RENAME TO share_at_once;
+CREATE FUNCTION devmentor.share(uuid) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(0.2)';
+"""
 CONTEXT = text(
     "SELECT pg_backend_pid(), nullif(current_setting('devmentor.user_id', true), ''),"
     " nullif(current_setting('devmentor.service', true), ''),"
@@ -92,8 +98,7 @@ async def test_with_prepared_statements_it_would_fail(bouncer_url: str) -> None:
 @pytest.fixture
 def narrow_url(devmentor_url: str) -> Iterator[str]:
     """Yield how to reach a PgBouncer with one connection to the server, which every client gets in turn."""
-    settings = {"pool_mode": "transaction", "default_pool_size": "1"}
-    with pgbouncer.running(devmentor_url, settings) as at:
+    with pgbouncer.running(devmentor_url, NARROW) as at:
         yield make_conninfo("", **at)
 
 
@@ -109,6 +114,23 @@ async def test_what_one_client_leaves_another_does_not_meet(narrow_url: str, kin
         async with database.begin(Actor.service("auth")) as tx:
             assert (await tx.session.execute(text(probe))).all() == []
             assert (await tx.session.execute(text("SHOW work_mem"))).scalar_one() != "64kB"
+
+
+@pytest.mark.parametrize("prepared_statements", [False, True])
+async def test_a_timeout_of_another_client_does_not_count(
+    devmentor_database_url: str, *, prepared_statements: bool
+) -> None:
+    """What begins a transaction takes the time it takes: else nobody could begin on that process any more."""
+    with pgbouncer.running(devmentor_database_url, NARROW) as at:
+        url = make_conninfo("", **at)
+        await plant(url, SLOW)
+        await plant(url, "SET statement_timeout = '50ms'")
+        async with AsyncDatabase.from_url(
+            url, pool_min=0, prepared_statements=prepared_statements
+        ) as database:
+            async with database.begin(Actor.user(uuid4())) as tx:
+                shown = await tx.session.execute(text("SHOW statement_timeout"))
+                assert shown.scalar_one() == "0"
 
 
 async def test_a_process_with_a_planted_statement_is_ended(narrow_url: str) -> None:
