@@ -43,7 +43,7 @@ _UNTOUCHED = (
     " FROM pg_catalog.pg_prepared_statements WHERE from_sql LIMIT 1"
 )
 
-# Its timeout would count until ``begin_as()`` resets it, and ``begin_as()`` might never get that far.
+# And its statement_timeout would count until ``begin_as()`` resets it, which might never get that far.
 _UNHURRIED = "SET LOCAL statement_timeout = 0"
 
 
@@ -98,8 +98,12 @@ class OpeningConnection(BaseConnection[Any]):
         self._opening, self._begun = opening, None
         prepares = self.prepare_threshold is not None
         if self.identity is None and (opening.key or prepares):
-            asked = [opening.begin, _UNHURRIED, *([_UNTOUCHED] if prepares else []), IDENTITY]
+            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), IDENTITY]
             self._begun = yield from self._ask_gen(asked)
+
+    def _first(self, opening: Opening) -> list[str]:
+        """Return what goes ahead of everything else."""
+        return [opening.begin] if self.identity else [opening.begin, _UNHURRIED]
 
     @property
     def opening(self) -> bool:
@@ -121,8 +125,7 @@ class OpeningConnection(BaseConnection[Any]):
         send = self.pgconn.send_query_params
         commands: list[Callable[[], None]] = []
         if self._begun is None:
-            first = [opening.begin] if self.identity else [opening.begin, _UNHURRIED]
-            commands += [partial(send, command.encode(), None) for command in first]
+            commands += [partial(send, command.encode(), None) for command in self._first(opening)]
         arguments = opening.arguments(self._begun or self.identity)
         commands.append(partial(send, _BEGIN_AS, arguments, param_types=_BEGIN_AS_TYPES))
         pipeline.command_queue += commands

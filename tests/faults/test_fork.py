@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
@@ -24,7 +25,7 @@ from tests.faults.balance import SIZE, Balance, balanced
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 CHILDREN = 4
-#: How long a child may take, on a machine that is busy.
+#: How long children may take, on a machine that is busy.
 ANSWER_SECONDS = 30
 BUSY_ROUNDS = 5
 #: The backend, and whose transaction it is.
@@ -58,11 +59,18 @@ def forked(work: Callable[[], Any], children: int = 1) -> list[Any]:
         faulthandler.register(signal.SIGUSR1, stacks)
         for process in processes:
             process.start()
-        answers = [ours.recv() if ours.poll(ANSWER_SECONDS) else (None, "no answer") for ours, _ in pipes]
+        give_up = (
+            time.monotonic() + ANSWER_SECONDS
+        )  # for all of them: whoever waits for this waits twice that
+        answers = [
+            ours.recv() if ours.poll(max(0, give_up - time.monotonic())) else (None, "no answer")
+            for ours, _ in pipes
+        ]
         for process in processes:
             process.join(1)
             if process.exitcode is None:
-                os.kill(process.pid or 0, signal.SIGUSR1)
+                assert process.pid
+                os.kill(process.pid, signal.SIGUSR1)
                 process.join(1)
                 process.kill()
                 process.join()
