@@ -15,6 +15,10 @@ from devmentor_models.settings import conninfo
 
 #: How long a statement waits for a lock that it cannot pass over.
 LOCK_TIMEOUT = "2s"
+#: Ahead of all else: a limit that database or role set for services would end the work half way.
+_UNHURRIED = dict.fromkeys(
+    ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"), "0"
+)
 
 _POLICIES = """
     SELECT row_security_active(%(table)s), array(
@@ -29,7 +33,7 @@ def connect_as_owner(
 ) -> psycopg.Connection:
     """Connect, in autocommit mode, and take the rights of the owner; row security stays on.
 
-    The session has the settings of `pinned`.
+    The session has the settings of `pinned`, and no limit but the one on locks.
 
     Args:
         url: The database; its role is a member of ``devmentor_owner``, as for migrations.
@@ -52,15 +56,14 @@ def connect_as_owner(
 
 
 def _become_owner(connection: psycopg.Connection, needs: Mapping[str, Collection[str]]) -> None:
+    _set(connection, _UNHURRIED)
     try:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER.name)))
     except psycopg.Error:
         raise ConfigurationError(
             f"This is done by a member of {OWNER.name}, as migrations are run; this login is none."
         ) from None
-    settings = {**PINNED, "row_security": "on", "lock_timeout": LOCK_TIMEOUT}
-    # Not as options of the connection, which a PgBouncer in session mode may not take.
-    connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())
+    _set(connection, {**PINNED, "row_security": "on", "lock_timeout": LOCK_TIMEOUT})
     for table, commands in needs.items():
         found = connection.execute(_POLICIES, {"table": table, "owner": OWNER.name}).fetchone()
         if found and found[0] and not set(commands) <= set(found[1]):
@@ -68,3 +71,8 @@ def _become_owner(connection: psycopg.Connection, needs: Mapping[str, Collection
                 f"{table}: row security hides rows from {OWNER.name}, which would be missed."
                 " Is the database at the newest revision?"
             )
+
+
+def _set(connection: psycopg.Connection, settings: Mapping[str, str]) -> None:
+    """Set them by SQL: as options of the connection a PgBouncer in session mode may not take them."""
+    connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())
