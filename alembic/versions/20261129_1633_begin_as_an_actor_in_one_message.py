@@ -1,7 +1,7 @@
 """Begin as an actor in one message, and ask once whether a context may be believed.
 
 The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. A
-restrictive policy asks ``authentic()``, where before each thing that was asked of the context did.
+restrictive policy asks once in a statement, where before each thing that was asked of the context did.
 
 Revision: 0d1c5a6e0111
 Revises: 0d1c5a6e0103
@@ -75,6 +75,7 @@ _TABLES = {  # table: whose services read who acts there, beside devmentor_reado
     "projects.epics": ("auth", "learning", "projects"),
     "projects.tasks": ("auth", "learning", "projects"),
 }
+_BELIEVED = "(NOT devmentor.signed()) OR (devmentor.claimed_context() = (SELECT devmentor.sealed_context()))"
 # Some rows of these tables are everybody's, also where nobody acts, so each policy asks for itself.
 _NOBODY = "(devmentor.claimed_user_id() IS NULL) AND (devmentor.claimed_service() IS NOT NULL)"
 _CATALOGUE = f"{_NOBODY} AND (user_id IS NULL)"
@@ -163,48 +164,51 @@ def upgrade() -> None:
     RETURN (NULLIF(current_setting('devmentor.edited_teams'::text, true), ''::text))::uuid[]
     """)
     op.create_function("""
-    CREATE FUNCTION devmentor.matches(message bytea, seal text)
+    CREATE FUNCTION devmentor.matches_older(message bytea, seal text)
      RETURNS boolean
      LANGUAGE plpgsql
-     STABLE SECURITY DEFINER
-     SET search_path TO 'pg_catalog', 'pg_temp'
-     SET row_security TO 'on'
+     STABLE
     AS $function$
-    DECLARE
-        given CONSTANT bytea := sha256(convert_to(seal, 'UTF8'));
-        inner_one bytea;
-        outer_one bytea;
     BEGIN
-        SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
-        IF given = sha256(convert_to(
-            encode(sha256(outer_one || sha256(inner_one || message)), 'hex'), 'UTF8')) THEN
-            RETURN true;
-        END IF;
-        RETURN EXISTS (
-            SELECT FROM devmentor.context_keys WHERE place > 0 AND sha256(convert_to(
-                encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')) = given);
+        RETURN EXISTS (SELECT FROM devmentor.context_keys WHERE place > 0
+                       AND sha256(convert_to(seal, 'UTF8')) = sha256(convert_to(encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')));
     END
     $function$
     """)
     op.create_function("""
-    CREATE FUNCTION devmentor.check_seal()
-     RETURNS boolean
+    CREATE FUNCTION devmentor.sealed_context()
+     RETURNS text[]
      LANGUAGE plpgsql
-     STABLE SECURITY DEFINER COST 1000
+     STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000
      SET search_path TO 'pg_catalog', 'pg_temp'
      SET row_security TO 'on'
     AS $function$
+    DECLARE
+        inner_one bytea; outer_one bytea;
     BEGIN
-        RETURN devmentor.matches(convert_to(concat_ws(',', 'devmentor seal 1', pg_backend_pid(), extract(epoch FROM now()), octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8'), coalesce(current_setting('devmentor.seal', true), ''));
+        SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
+        IF sha256(convert_to(current_setting('devmentor.seal', true), 'UTF8')) = sha256(convert_to(encode(sha256(outer_one || sha256(inner_one || convert_to(ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text, current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)]::text, 'UTF8'))), 'hex'), 'UTF8')) THEN
+            RETURN ARRAY[current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)];
+        ELSIF devmentor.matches_older(convert_to(ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text, current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)]::text, 'UTF8'), current_setting('devmentor.seal', true)) THEN
+            RETURN ARRAY[current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)];
+        END IF;
+        RETURN NULL;
     END
     $function$
+    """)
+    op.create_function("""
+    CREATE FUNCTION devmentor.claimed_context()
+     RETURNS text[]
+     LANGUAGE sql
+     STABLE PARALLEL SAFE
+    RETURN ARRAY[current_setting('devmentor.user_id'::text, true), current_setting('devmentor.service'::text, true), current_setting('devmentor.owners'::text, true), current_setting('devmentor.shared_projects'::text, true), current_setting('devmentor.edited_projects'::text, true), current_setting('devmentor.shared_teams'::text, true), current_setting('devmentor.edited_teams'::text, true)]
     """)
     op.create_function("""
     CREATE FUNCTION devmentor.authentic()
      RETURNS boolean
      LANGUAGE sql
      STABLE PARALLEL SAFE
-    RETURN CASE WHEN devmentor.signed() THEN devmentor.check_seal() ELSE true END
+    RETURN CASE WHEN devmentor.signed() THEN (devmentor.sealed_context() IS NOT NULL) ELSE true END
     """)
     op.create_function("""
     CREATE FUNCTION devmentor.user_id()
@@ -258,30 +262,6 @@ def upgrade() -> None:
     for name, comment in _READERS.items():
         op.comment_on(f"FUNCTION devmentor.{name}()", comment)
     op.replace_function("""
-    CREATE OR REPLACE FUNCTION devmentor.share(me uuid)
-     RETURNS void
-     LANGUAGE plpgsql
-     SECURITY DEFINER
-     SET search_path TO 'pg_catalog', 'pg_temp'
-     SET row_security TO 'on'
-    AS $function$
-    DECLARE
-        projects record;
-        teams record;
-    BEGIN
-        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(project_id) AS seen,
-               array_agg(project_id) FILTER (WHERE role = 'editor') AS edited
-          INTO projects FROM projects.project_collaborators WHERE member_id = me;
-        SELECT array_agg(DISTINCT user_id) AS owners, array_agg(team_id) AS seen,
-               array_agg(team_id) FILTER (WHERE role = 'manager') AS edited
-          INTO teams FROM auth.team_members WHERE member_id = me;
-        IF projects.owners IS NOT NULL OR teams.owners IS NOT NULL THEN
-            EXECUTE format('SET LOCAL devmentor.owners = %L; SET LOCAL devmentor.shared_projects = %L; SET LOCAL devmentor.edited_projects = %L; SET LOCAL devmentor.shared_teams = %L; SET LOCAL devmentor.edited_teams = %L', me || projects.owners || teams.owners, coalesce(projects.seen::text, ''), coalesce(projects.edited::text, ''), coalesce(teams.seen::text, ''), coalesce(teams.edited::text, ''));
-        END IF;
-    END
-    $function$
-    """)
-    op.replace_function("""
     CREATE OR REPLACE FUNCTION devmentor.adopt(subject uuid)
      RETURNS boolean
      LANGUAGE plpgsql
@@ -289,15 +269,16 @@ def upgrade() -> None:
      SET search_path TO 'pg_catalog', 'pg_temp'
      SET row_security TO 'on'
     AS $function$
+    DECLARE
+        inner_one bytea; outer_one bytea;
     BEGIN
         IF devmentor.user_id() IS NOT NULL OR devmentor.service() IS NULL OR subject IS NULL THEN
             RETURN coalesce(devmentor.user_id() = subject, false);
         END IF;
-        EXECUTE format('SET LOCAL devmentor.user_id = %L', subject);
-        PERFORM devmentor.share(subject);
         IF devmentor.signed() THEN
-            PERFORM devmentor.seal_context();
+            SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
         END IF;
+        PERFORM devmentor.set_context(ARRAY[subject::text, current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true)], inner_one, outer_one);
         RETURN true;
     END
     $function$
@@ -386,24 +367,44 @@ def upgrade() -> None:
     $function$
     """)
     op.create_function("""
-    CREATE FUNCTION devmentor.seal_context()
+    CREATE FUNCTION devmentor.set_context(actor text[], inner_one bytea, outer_one bytea)
      RETURNS void
      LANGUAGE plpgsql
-     SECURITY DEFINER
-     SET search_path TO 'pg_catalog', 'pg_temp'
-     SET row_security TO 'on'
     AS $function$
     DECLARE
-        sealed text;
+        me CONSTANT uuid := nullif(actor[1], '');
+        others uuid[];
+        owners text := ''; shared_projects text := ''; edited_projects text := ''; shared_teams text := ''; edited_teams text := '';
+        seal text := '';
+        context text[];
     BEGIN
-        SELECT encode(sha256(outer_pad || sha256(inner_pad || convert_to(concat_ws(',', 'devmentor seal 1', pg_backend_pid(), extract(epoch FROM now()), octet_length(coalesce(current_setting('devmentor.user_id', true), '')) || ':' || coalesce(current_setting('devmentor.user_id', true), ''), octet_length(coalesce(current_setting('devmentor.service', true), '')) || ':' || coalesce(current_setting('devmentor.service', true), ''), octet_length(coalesce(current_setting('devmentor.request_id', true), '')) || ':' || coalesce(current_setting('devmentor.request_id', true), ''), octet_length(coalesce(current_setting('devmentor.ip_address', true), '')) || ':' || coalesce(current_setting('devmentor.ip_address', true), ''), octet_length(coalesce(current_setting('devmentor.user_agent', true), '')) || ':' || coalesce(current_setting('devmentor.user_agent', true), ''), octet_length(coalesce(current_setting('devmentor.owners', true), '')) || ':' || coalesce(current_setting('devmentor.owners', true), ''), octet_length(coalesce(current_setting('devmentor.shared_projects', true), '')) || ':' || coalesce(current_setting('devmentor.shared_projects', true), ''), octet_length(coalesce(current_setting('devmentor.edited_projects', true), '')) || ':' || coalesce(current_setting('devmentor.edited_projects', true), ''), octet_length(coalesce(current_setting('devmentor.shared_teams', true), '')) || ':' || coalesce(current_setting('devmentor.shared_teams', true), ''), octet_length(coalesce(current_setting('devmentor.edited_teams', true), '')) || ':' || coalesce(current_setting('devmentor.edited_teams', true), '')), 'UTF8'))), 'hex') INTO sealed
-          FROM devmentor.context_keys WHERE place = 0;
-        EXECUTE format('SET LOCAL devmentor.seal = %L', coalesce(sealed, ''));
+        -- Few share anything. To find that out is a third of the work of aggregating nothing.
+        IF EXISTS (SELECT FROM projects.project_collaborators WHERE member_id = me) THEN
+            SELECT array_agg(DISTINCT user_id), array_agg(project_id)::text,
+                   coalesce(array_agg(project_id) FILTER (WHERE role = 'editor')::text, '')
+              INTO others, shared_projects, edited_projects
+              FROM projects.project_collaborators WHERE member_id = me;
+        END IF;
+        IF EXISTS (SELECT FROM auth.team_members WHERE member_id = me) THEN
+            SELECT others || array_agg(DISTINCT user_id), array_agg(team_id)::text,
+                   coalesce(array_agg(team_id) FILTER (WHERE role = 'manager')::text, '')
+              INTO others, shared_teams, edited_teams
+              FROM auth.team_members WHERE member_id = me;
+        END IF;
+        IF others IS NOT NULL THEN
+            owners := (me || others)::text;
+        END IF;
+        context := actor || ARRAY[owners, shared_projects, edited_projects, shared_teams, edited_teams];
+        IF inner_one IS NOT NULL THEN
+            seal := encode(sha256(outer_one || sha256(inner_one || convert_to((ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text] || context)::text, 'UTF8'))), 'hex');
+        END IF;
+        EXECUTE format('SET LOCAL devmentor.user_id = %L; SET LOCAL devmentor.service = %L; SET LOCAL devmentor.request_id = %L; SET LOCAL devmentor.ip_address = %L; SET LOCAL devmentor.user_agent = %L; SET LOCAL devmentor.owners = %L; SET LOCAL devmentor.shared_projects = %L; SET LOCAL devmentor.edited_projects = %L; SET LOCAL devmentor.shared_teams = %L; SET LOCAL devmentor.edited_teams = %L; SET LOCAL devmentor.seal = %L', VARIADIC context || seal);
     END
     $function$
     """)
     op.drop_function("devmentor.enter()")
     op.drop_function("devmentor.sealed(setting text)")
+    op.drop_function("devmentor.share(me uuid)")
     op.create_function("""
     CREATE FUNCTION devmentor.enter(p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text)
      RETURNS void
@@ -414,10 +415,18 @@ def upgrade() -> None:
     AS $function$
     DECLARE
         signed CONSTANT boolean := devmentor.signed();
+        ours boolean;
+        believed boolean;
+        inner_one bytea; outer_one bytea;
     BEGIN
         IF signed THEN
-            IF p_seal IS NULL OR p_backend IS DISTINCT FROM pg_backend_pid()
-               OR NOT devmentor.matches(convert_to(concat_ws(',', 'devmentor 2', p_backend, p_made, octet_length(p_user_id) || ':' || p_user_id, octet_length(p_service) || ':' || p_service, octet_length(p_request_id) || ':' || p_request_id, octet_length(p_ip_address) || ':' || p_ip_address, octet_length(p_user_agent) || ':' || p_user_agent), 'UTF8'), p_seal) THEN
+            SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
+            ours := p_backend = pg_backend_pid();
+            believed := ours AND sha256(convert_to(p_seal, 'UTF8')) = sha256(convert_to(encode(sha256(outer_one || sha256(inner_one || convert_to(concat_ws(',', 'devmentor 3', p_backend, p_made, octet_length(p_user_id), octet_length(p_service), octet_length(p_request_id), octet_length(p_ip_address), octet_length(p_user_agent), p_user_id, p_service, p_request_id, p_ip_address, p_user_agent), 'UTF8'))), 'hex'), 'UTF8'));
+            IF believed IS NOT TRUE THEN
+                believed := ours AND devmentor.matches_older(convert_to(concat_ws(',', 'devmentor 3', p_backend, p_made, octet_length(p_user_id), octet_length(p_service), octet_length(p_request_id), octet_length(p_ip_address), octet_length(p_user_agent), p_user_id, p_service, p_request_id, p_ip_address, p_user_agent), 'UTF8'), p_seal);
+            END IF;
+            IF believed IS NOT TRUE THEN
                 RAISE EXCEPTION USING ERRCODE = 'DMCTX',
                     MESSAGE = 'the context is not signed with a key of this database';
             ELSIF abs(extract(epoch FROM clock_timestamp()) * 1000 - p_made) > 60000 THEN
@@ -425,14 +434,7 @@ def upgrade() -> None:
                     MESSAGE = 'the context was signed at another time';
             END IF;
         END IF;
-        EXECUTE format('SET LOCAL devmentor.user_id = %L; SET LOCAL devmentor.service = %L; SET LOCAL devmentor.request_id = %L; SET LOCAL devmentor.ip_address = %L; SET LOCAL devmentor.user_agent = %L', p_user_id, p_service, p_request_id, p_ip_address, p_user_agent);
-        EXECUTE format('SET LOCAL devmentor.owners = %L; SET LOCAL devmentor.shared_projects = %L; SET LOCAL devmentor.edited_projects = %L; SET LOCAL devmentor.shared_teams = %L; SET LOCAL devmentor.edited_teams = %L', '', '', '', '', '');
-        IF p_user_id <> '' THEN
-            PERFORM devmentor.share(p_user_id::uuid);
-        END IF;
-        IF signed THEN
-            PERFORM devmentor.seal_context();
-        END IF;
+        PERFORM devmentor.set_context(ARRAY[p_user_id, p_service, p_request_id, p_ip_address, p_user_agent], inner_one, outer_one);
     END
     $function$
     """)
@@ -445,27 +447,42 @@ def upgrade() -> None:
         -- A pooler gives each transaction the name that its client has.
         application CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
     BEGIN
-        EXECUTE 'RESET ALL';
-        PERFORM pg_catalog.set_config('application_name', application, false);
-        EXECUTE 'RESET ROLE';
-        EXECUTE 'CLOSE ALL';
-        EXECUTE 'UNLISTEN *';
-        EXECUTE 'DISCARD TEMP';
+        EXECUTE 'RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD TEMP';
         PERFORM pg_catalog.pg_advisory_unlock_all();
-        EXECUTE 'SET LOCAL search_path = pg_catalog, public, pg_temp; SET LOCAL TimeZone = ''UTC''; SET LOCAL DateStyle = ''ISO, MDY''; SET LOCAL IntervalStyle = ''postgres''; SET LOCAL bytea_output = ''hex''; SET LOCAL extra_float_digits = ''1''; SET LOCAL array_nulls = ''on''; SET LOCAL standard_conforming_strings = ''on''; SET LOCAL transform_null_equals = ''off''; SET LOCAL quote_all_identifiers = ''off''; SET LOCAL gin_fuzzy_search_limit = ''0''; SET LOCAL client_connection_check_interval = ''1s''; SET LOCAL row_security = ''on''';
+        PERFORM pg_catalog.num_nonnulls(
+            pg_catalog.set_config('application_name', application, false),
+            pg_catalog.set_config('search_path', 'pg_catalog, public, pg_temp', true),
+            pg_catalog.set_config('TimeZone', 'UTC', true),
+            pg_catalog.set_config('DateStyle', 'ISO, MDY', true),
+            pg_catalog.set_config('IntervalStyle', 'postgres', true),
+            pg_catalog.set_config('bytea_output', 'hex', true),
+            pg_catalog.set_config('extra_float_digits', '1', true),
+            pg_catalog.set_config('array_nulls', 'on', true),
+            pg_catalog.set_config('standard_conforming_strings', 'on', true),
+            pg_catalog.set_config('transform_null_equals', 'off', true),
+            pg_catalog.set_config('quote_all_identifiers', 'off', true),
+            pg_catalog.set_config('gin_fuzzy_search_limit', '0', true),
+            pg_catalog.set_config('client_connection_check_interval', '1s', true),
+            pg_catalog.set_config('row_security', 'on', true));
         PERFORM devmentor.enter(p_user_id, p_service, p_request_id, p_ip_address, p_user_agent, p_backend, p_made, p_seal);
     END
     $function$
     """)
     for function, comment in (
         (
-            "matches(message bytea, seal text)",
-            "Whether a seal was made for a message with one of the database's keys",
+            "matches_older(message bytea, seal text)",
+            "Whether a seal was made for a message with a key that services change from",
         ),
-        ("check_seal()", "Whether the whole context of this transaction has a valid seal"),
+        (
+            "sealed_context()",
+            "What policies read of the context, if the whole of it has a valid seal; else NULL",
+        ),
+        ("claimed_context()", "What policies read; as the transaction claims"),
         ("authentic()", "Whether the context may be believed: always, where contexts are not signed"),
-        ("share(me uuid)", "Looks up what others share with a user"),
-        ("seal_context()", "Seals the context for the rest of the transaction"),
+        (
+            "set_context(actor text[], inner_one bytea, outer_one bytea)",
+            "Sets who acts and what others share with them for the transaction, and seals it",
+        ),
         (
             f"enter({_ARGUMENTS})",
             "Checks who acts, sets it for the transaction, and looks up what others share with them",
@@ -473,9 +490,12 @@ def upgrade() -> None:
         (f"begin_as({_ARGUMENTS})", "Clears the session, pins its settings, and enters a context"),
     ):
         op.comment_on(f"FUNCTION devmentor.{function}", comment)
-    for function in ("matches(message bytea, seal text)", "seal_context()"):
+    for function in (
+        "matches_older(message bytea, seal text)",
+        "set_context(actor text[], inner_one bytea, outer_one bytea)",
+    ):
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
-    for function in ("check_seal()", f"enter({_ARGUMENTS})", f"begin_as({_ARGUMENTS})"):
+    for function in ("sealed_context()", f"enter({_ARGUMENTS})", f"begin_as({_ARGUMENTS})"):
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
         for caller in _CALLERS:
             op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)
@@ -484,11 +504,11 @@ def upgrade() -> None:
             "authentic",
             table,
             to=[*(f"devmentor_{service}" for service in services), "devmentor_readonly"],
-            using="devmentor.authentic()",
-            check="devmentor.authentic()",
+            using=_BELIEVED,
+            check=_BELIEVED,
             permissive=False,
         )
-    _believe("devmentor.authentic() AND ({})")
+    _believe(f"({_BELIEVED}) AND ({{}})")
 
 
 def downgrade() -> None:
@@ -502,9 +522,10 @@ def downgrade() -> None:
         op.drop_function(f"devmentor.{name}()")
         op.execute(f"ALTER FUNCTION devmentor.claimed_{name}() RENAME TO {name}")
     op.drop_function("devmentor.authentic()")
-    op.drop_function("devmentor.check_seal()")
-    op.drop_function("devmentor.matches(message bytea, seal text)")
-    op.drop_function("devmentor.seal_context()")
+    op.drop_function("devmentor.sealed_context()")
+    op.drop_function("devmentor.claimed_context()")
+    op.drop_function("devmentor.matches_older(message bytea, seal text)")
+    op.drop_function("devmentor.set_context(actor text[], inner_one bytea, outer_one bytea)")
     op.create_function("""
     CREATE FUNCTION devmentor.sealed(setting text)
      RETURNS text
@@ -575,8 +596,8 @@ def downgrade() -> None:
      STABLE PARALLEL SAFE
     RETURN (NULLIF(CASE WHEN devmentor.signed() THEN devmentor.sealed('devmentor.edited_teams'::text) ELSE current_setting('devmentor.edited_teams'::text, true) END, ''::text))::uuid[]
     """)
-    op.replace_function("""
-    CREATE OR REPLACE FUNCTION devmentor.share(me uuid)
+    op.create_function("""
+    CREATE FUNCTION devmentor.share(me uuid)
      RETURNS void
      LANGUAGE plpgsql
      SECURITY DEFINER
@@ -748,3 +769,4 @@ def downgrade() -> None:
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
         for caller in _CALLERS:
             op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)
+    op.revoke(["EXECUTE"], "FUNCTION devmentor.share(me uuid)", "PUBLIC")

@@ -134,10 +134,11 @@ def entered(actor: Actor) -> str:
 
     The administrator does what a service's key and ``devmentor.enter()`` do, also for roles that may not.
     """
-    settings = (f"SET LOCAL {name} = {literal(value)}" for name, value in actor.settings().items())
-    user = literal(str(actor.user_id)) if actor.user_id else "NULL"
-    shared = f"SELECT {TECHNICAL_SCHEMA}.share({user})"
-    return "; ".join([*settings, shared, f"SELECT {TECHNICAL_SCHEMA}.seal_context()"])
+    values = ", ".join(literal(value) for value in actor.context())
+    return (
+        f"SELECT {TECHNICAL_SCHEMA}.set_context(ARRAY[{values}], inner_pad, outer_pad)"
+        f" FROM (VALUES (0)) AS signing(place) LEFT JOIN {TECHNICAL_SCHEMA}.context_keys USING (place)"
+    )
 
 
 def _failed(error: psycopg.Error) -> Outcome:

@@ -7,9 +7,9 @@ them; a plain session calls ``enter()`` alone, since its settings are its owner'
 
 Settings can be set by whoever can run SQL. So there are two kinds of readers: ``claimed_…()`` returns what is
 set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind, and one of them
-asks ``authentic()``; everything else takes the second kind. Where contexts are not signed, PostgreSQL inlines
-``authentic()`` to true. Where they are (`signing`), it is true only if the whole context was sealed for this
-very transaction, with a key that only the services and ``devmentor.context_keys`` have.
+asks whether it may be believed (`BELIEVED`); everything else takes the second kind. Where contexts are not
+signed, PostgreSQL inlines both to true. Where they are (`signing`), they are true only if the whole context
+was sealed for this very transaction, with a key that only the services and ``devmentor.context_keys`` have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import replace
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.objects import Definer, Statement, declare, function, statement
 from devmentor_models.pinned import FORMATS
-from devmentor_models.security.actor import ACTOR_SETTINGS, SHARED_SETTINGS, SIGNED_SETTINGS
+from devmentor_models.security.actor import ACTOR_SETTINGS, READ_SETTINGS, SHARED_SETTINGS, SIGNED_SETTINGS
 from devmentor_models.security.roles import READONLY, SERVICE_ROLES
 
 #: The SQLSTATE of a context that is not signed where it must be.
@@ -53,10 +53,14 @@ def _reader(name: str, kind: str, expression: str, comment: str) -> Statement:
     return function(sql, comment=comment)
 
 
+def _setting(name: str) -> str:
+    return f"current_setting('devmentor.{name}', true)"
+
+
 def claimed(name: str) -> str:
     """Return the expression for a setting of the transaction as it is set; NULL where it is not."""
     # What a transaction has set reads as '' after it, not as NULL.
-    return f"nullif(current_setting('devmentor.{name}', true), '')"
+    return f"nullif({_setting(name)}, '')"
 
 
 def _ids(name: str) -> str:
@@ -78,104 +82,117 @@ _READERS = (
     ("edited_teams", "uuid[]", _ids("edited_teams"), "Teams of others that the user manages"),
 )
 
+#: What policies read, as it is set, in one value.
+_CONTEXT = f"ARRAY[{', '.join(map(_setting, READ_SETTINGS))}]"
 
-def _message(title: str, identity: str, values: tuple[str, ...]) -> str:
-    """Return the expression for what is signed. Lengths stand before the values: none can be read as two."""
-    measured = ", ".join(f"octet_length({value}) || ':' || {value}" for value in values)
-    return f"convert_to(concat_ws(',', '{title}', {identity}, {measured}), 'UTF8')"
+#: Whether a row's policies may believe who acts. The seal is checked once in a statement; what it was good
+#: for is compared at each row, since a statement can change settings between one row and the next.
+BELIEVED = "NOT devmentor.signed() OR devmentor.claimed_context() = (SELECT devmentor.sealed_context())"
 
 
-# The process and the start of the transaction stand first: a seal is good for one transaction.
-_SEALED_MESSAGE = _message(
-    "devmentor seal 1",
-    "pg_backend_pid(), extract(epoch FROM now())",
-    tuple(f"coalesce(current_setting('devmentor.{name}', true), '')" for name in SIGNED_SETTINGS),
+# The process and the start of the transaction stand first: a seal is good for one transaction. The text of an
+# array cannot be that of another one, and is short: each transaction prepares the expression anew.
+_TRANSACTION = "'devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text"
+_SEALED_MESSAGE = (
+    f"convert_to(ARRAY[{_TRANSACTION}, {', '.join(map(_setting, SIGNED_SETTINGS))}]::text, 'UTF8')"
 )
 _PARAMETERS = tuple(f"p_{name}" for name in ACTOR_SETTINGS)
-_SIGNED_MESSAGE = _message("devmentor 2", "p_backend, p_made", _PARAMETERS)
+# Lengths stand before all values: none can be read as another.
+_LENGTHS = ", ".join(f"octet_length({name})" for name in _PARAMETERS)
+_VALUES = ", ".join(_PARAMETERS)
+_SIGNED_MESSAGE = (
+    f"convert_to(concat_ws(',', 'devmentor 3', p_backend, p_made, {_LENGTHS}, {_VALUES}), 'UTF8')"
+)
 _ARGUMENTS = (
     ", ".join(f"{name} text" for name in _PARAMETERS) + ", p_backend integer, p_made bigint, p_seal text"
 )
 _ARGUMENT_TYPES = ", ".join(["text"] * len(_PARAMETERS)) + ", integer, bigint, text"
 
-# The key that signs is tried first; the others are those that services change from. Compared by digests, so
-# that the time it takes tells nothing about the seal.
-_MATCHES = f"""
-CREATE FUNCTION devmentor.matches(message bytea, seal text) RETURNS boolean
-LANGUAGE plpgsql STABLE {DEFINER} AS $fn$
-DECLARE
-    given CONSTANT bytea := sha256(convert_to(seal, 'UTF8'));
-    inner_one bytea;
-    outer_one bytea;
+# What only functions with the owner's rights call has neither these rights nor settings of its own: to take
+# them on costs as much as what it does.
+_INNER = "LANGUAGE plpgsql"
+
+# PostgreSQL has SHA-256, and no HMAC. The key in the first place signs; the others are those that services
+# change from.
+_KEY_VARIABLES = "inner_one bytea; outer_one bytea;"
+_READ_KEY = (
+    "SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;"
+)
+
+
+def _hmac(message: str, inner: str = "inner_one", outer: str = "outer_one") -> str:
+    return f"encode(sha256({outer} || sha256({inner} || {message})), 'hex')"
+
+
+def _equal(given: str, made: str) -> str:
+    """Compare digests, so that the time that it takes tells nothing about what was made."""
+    return f"sha256(convert_to({given}, 'UTF8')) = sha256(convert_to({made}, 'UTF8'))"
+
+
+_MATCHES_OLDER = f"""
+CREATE FUNCTION devmentor.matches_older(message bytea, seal text) RETURNS boolean {_INNER} STABLE AS $fn$
 BEGIN
-    SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
-    IF given = sha256(convert_to(
-        encode(sha256(outer_one || sha256(inner_one || message)), 'hex'), 'UTF8')) THEN
-        RETURN true;
+    RETURN EXISTS (SELECT FROM devmentor.context_keys WHERE place > 0
+                   AND {_equal("seal", _hmac("message", "inner_pad", "outer_pad"))});
+END
+$fn$
+"""
+
+# Not in a parallel worker, which has a process id of its own; the leader asks, and tells its workers.
+_SEALED_CONTEXT = f"""
+CREATE FUNCTION devmentor.sealed_context() RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000 {DEFINER} AS $fn$
+DECLARE
+    {_KEY_VARIABLES}
+BEGIN
+    {_READ_KEY}
+    IF {_equal(_setting("seal"), _hmac(_SEALED_MESSAGE))} THEN
+        RETURN {_CONTEXT};
+    ELSIF devmentor.matches_older({_SEALED_MESSAGE}, {_setting("seal")}) THEN
+        RETURN {_CONTEXT};
     END IF;
-    RETURN EXISTS (
-        SELECT FROM devmentor.context_keys WHERE place > 0 AND sha256(convert_to(
-            encode(sha256(outer_pad || sha256(inner_pad || message)), 'hex'), 'UTF8')) = given);
+    RETURN NULL;
 END
 $fn$
 """
 
-_CHECK_SEAL = f"""
-CREATE FUNCTION devmentor.check_seal() RETURNS boolean LANGUAGE plpgsql STABLE COST 1000 {DEFINER} AS $fn$
-BEGIN
-    RETURN devmentor.matches({_SEALED_MESSAGE}, coalesce(current_setting('devmentor.seal', true), ''));
-END
-$fn$
-"""
-
-_SEAL = f"""
-CREATE FUNCTION devmentor.seal_context() RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
-DECLARE
-    sealed text;
-BEGIN
-    SELECT encode(sha256(outer_pad || sha256(inner_pad || {_SEALED_MESSAGE})), 'hex') INTO sealed
-      FROM devmentor.context_keys WHERE place = 0;
-    EXECUTE format('SET LOCAL devmentor.seal = %L', coalesce(sealed, ''));
-END
-$fn$
-"""
-
-
-def _set_local(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """Return the statement that sets settings of the transaction.
-
-    Not by ``set_config()``, which does not reach the workers of a cluster.
-    """
-    commands = "; ".join(f"SET LOCAL devmentor.{name} = %L" for name in names)
-    return f"EXECUTE format('{commands}', {', '.join(values)});"
-
+_SHARED_VARIABLES = " ".join(f"{name} text := '';" for name in SHARED_SETTINGS)
+_NAMES = "; ".join(f"SET LOCAL devmentor.{name} = %L" for name in (*SIGNED_SETTINGS, "seal"))
 
 # In the message that begins the transaction: whoever was removed has no access from the next one on. What
-# somebody has set for the whole session, outliving its transaction, does not count.
-_SHARE = f"""
-CREATE FUNCTION devmentor.share(me uuid) RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
+# somebody has set for the whole session, outliving its transaction, does not count. Not by set_config(): that
+# does not reach the workers of a cluster.
+_SET_CONTEXT = f"""
+CREATE FUNCTION devmentor.set_context(actor text[], inner_one bytea, outer_one bytea) RETURNS void
+{_INNER} AS $fn$
 DECLARE
-    projects record;
-    teams record;
+    me CONSTANT uuid := nullif(actor[1], '');
+    others uuid[];
+    {_SHARED_VARIABLES}
+    seal text := '';
+    context text[];
 BEGIN
-    SELECT array_agg(DISTINCT user_id) AS owners, array_agg(project_id) AS seen,
-           array_agg(project_id) FILTER (WHERE role = 'editor') AS edited
-      INTO projects FROM projects.project_collaborators WHERE member_id = me;
-    SELECT array_agg(DISTINCT user_id) AS owners, array_agg(team_id) AS seen,
-           array_agg(team_id) FILTER (WHERE role = 'manager') AS edited
-      INTO teams FROM auth.team_members WHERE member_id = me;
-    IF projects.owners IS NOT NULL OR teams.owners IS NOT NULL THEN
-        {
-    _set_local(
-        SHARED_SETTINGS,
-        (
-            "me || projects.owners || teams.owners",
-            *("coalesce(projects.seen::text, '')", "coalesce(projects.edited::text, '')"),
-            *("coalesce(teams.seen::text, '')", "coalesce(teams.edited::text, '')"),
-        ),
-    )
-}
+    -- Few share anything. To find that out is a third of the work of aggregating nothing.
+    IF EXISTS (SELECT FROM projects.project_collaborators WHERE member_id = me) THEN
+        SELECT array_agg(DISTINCT user_id), array_agg(project_id)::text,
+               coalesce(array_agg(project_id) FILTER (WHERE role = 'editor')::text, '')
+          INTO others, shared_projects, edited_projects
+          FROM projects.project_collaborators WHERE member_id = me;
     END IF;
+    IF EXISTS (SELECT FROM auth.team_members WHERE member_id = me) THEN
+        SELECT others || array_agg(DISTINCT user_id), array_agg(team_id)::text,
+               coalesce(array_agg(team_id) FILTER (WHERE role = 'manager')::text, '')
+          INTO others, shared_teams, edited_teams
+          FROM auth.team_members WHERE member_id = me;
+    END IF;
+    IF others IS NOT NULL THEN
+        owners := (me || others)::text;
+    END IF;
+    context := actor || ARRAY[{", ".join(SHARED_SETTINGS)}];
+    IF inner_one IS NOT NULL THEN
+        seal := {_hmac(f"convert_to((ARRAY[{_TRANSACTION}] || context)::text, 'UTF8')")};
+    END IF;
+    EXECUTE format('{_NAMES}', VARIADIC context || seal);
 END
 $fn$
 """
@@ -184,10 +201,18 @@ _ENTER = f"""
 CREATE FUNCTION devmentor.enter({_ARGUMENTS}) RETURNS void LANGUAGE plpgsql {DEFINER} AS $fn$
 DECLARE
     signed CONSTANT boolean := devmentor.signed();
+    ours boolean;
+    believed boolean;
+    {_KEY_VARIABLES}
 BEGIN
     IF signed THEN
-        IF p_seal IS NULL OR p_backend IS DISTINCT FROM pg_backend_pid()
-           OR NOT devmentor.matches({_SIGNED_MESSAGE}, p_seal) THEN
+        {_READ_KEY}
+        ours := p_backend = pg_backend_pid();
+        believed := ours AND {_equal("p_seal", _hmac(_SIGNED_MESSAGE))};
+        IF believed IS NOT TRUE THEN
+            believed := ours AND devmentor.matches_older({_SIGNED_MESSAGE}, p_seal);
+        END IF;
+        IF believed IS NOT TRUE THEN
             RAISE EXCEPTION USING ERRCODE = '{CONTEXT_REFUSED}',
                 MESSAGE = 'the context is not signed with a key of this database';
         ELSIF abs(extract(epoch FROM clock_timestamp()) * 1000 - p_made) > {SIGNATURE_SECONDS * 1000} THEN
@@ -195,52 +220,48 @@ BEGIN
                 MESSAGE = 'the context was signed at another time';
         END IF;
     END IF;
-    {_set_local(ACTOR_SETTINGS, _PARAMETERS)}
-    {_set_local(SHARED_SETTINGS, ("''",) * len(SHARED_SETTINGS))}
-    IF p_user_id <> '' THEN
-        PERFORM devmentor.share(p_user_id::uuid);
-    END IF;
-    IF signed THEN
-        PERFORM devmentor.seal_context();
-    END IF;
+    PERFORM devmentor.set_context(ARRAY[{_VALUES}], inner_one, outer_one);
 END
 $fn$
 """
 
+_PINS = ",\n        ".join(
+    f"pg_catalog.set_config('{name}', '{value}', true)"
+    for name, value in {"search_path": "pg_catalog, public, pg_temp", **PINNED_SETTINGS}.items()
+)
+
 # With the rights of the caller and no settings of its own: what it sets is to outlive it. Nothing is looked
-# up before the session is clean: names are qualified, and no operator or cast is written.
+# up before the session is clean: names are qualified, and no operator or cast is written. In as few commands
+# as it takes: this is half of what PostgreSQL has to do for a short transaction.
 _BEGIN_AS = f"""
 CREATE FUNCTION devmentor.begin_as({_ARGUMENTS}) RETURNS void LANGUAGE plpgsql AS $fn$
 DECLARE
     -- A pooler gives each transaction the name that its client has.
     application CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
 BEGIN
-    EXECUTE 'RESET ALL';
-    PERFORM pg_catalog.set_config('application_name', application, false);
-    EXECUTE 'RESET ROLE';
-    EXECUTE 'CLOSE ALL';
-    EXECUTE 'UNLISTEN *';
-    EXECUTE 'DISCARD TEMP';
+    EXECUTE 'RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD TEMP';
     PERFORM pg_catalog.pg_advisory_unlock_all();
-    EXECUTE 'SET LOCAL search_path = pg_catalog, public, pg_temp; {
-    "; ".join(f"SET LOCAL {name} = ''{value}''" for name, value in PINNED_SETTINGS.items())
-}';
-    PERFORM devmentor.enter({", ".join(_PARAMETERS)}, p_backend, p_made, p_seal);
+    PERFORM pg_catalog.num_nonnulls(
+        pg_catalog.set_config('application_name', application, false),
+        {_PINS});
+    PERFORM devmentor.enter({_VALUES}, p_backend, p_made, p_seal);
 END
 $fn$
 """
 
+_SUBJECT = ", ".join(["subject::text", *map(_setting, ACTOR_SETTINGS[1:])])
 _ADOPT = f"""
 CREATE FUNCTION devmentor.adopt(subject uuid) RETURNS boolean LANGUAGE plpgsql {DEFINER} AS $fn$
+DECLARE
+    {_KEY_VARIABLES}
 BEGIN
     IF devmentor.user_id() IS NOT NULL OR devmentor.service() IS NULL OR subject IS NULL THEN
         RETURN coalesce(devmentor.user_id() = subject, false);
     END IF;
-    {_set_local(("user_id",), ("subject",))}
-    PERFORM devmentor.share(subject);
     IF devmentor.signed() THEN
-        PERFORM devmentor.seal_context();
+        {_READ_KEY}
     END IF;
+    PERFORM devmentor.set_context(ARRAY[{_SUBJECT}], inner_one, outer_one);
     RETURN true;
 END
 $fn$
@@ -257,22 +278,22 @@ def declare_context() -> None:
             " LANGUAGE sql STABLE PARALLEL SAFE RETURN false",
             comment="Whether only signed contexts count; devmentor-db context-key switches it",
         ),
-        *definer_function(
-            _MATCHES,
+        *_function(
+            _MATCHES_OLDER,
             arguments="bytea, text",
-            comment="Whether a seal was made for a message with one of the database's keys",
-            why="nobody may call it but enter() and check_seal()",
+            comment="Whether a seal was made for a message with a key that services change from",
         ),
         *definer_function(
-            _CHECK_SEAL,
-            comment="Whether the whole context of this transaction has a valid seal",
+            _SEALED_CONTEXT,
+            comment="What policies read of the context, if the whole of it has a valid seal; else NULL",
             to=readers,
             why="compares a digest of the caller's own transaction with the keys, and tells the result",
         ),
+        _reader("claimed_context", "text[]", _CONTEXT, "What policies read; as the transaction claims"),
         _reader(
             "authentic",
             "boolean",
-            "CASE WHEN devmentor.signed() THEN devmentor.check_seal() ELSE true END",
+            "CASE WHEN devmentor.signed() THEN devmentor.sealed_context() IS NOT NULL ELSE true END",
             "Whether the context may be believed: always, where contexts are not signed",
         ),
         *(
@@ -285,16 +306,10 @@ def declare_context() -> None:
             )
             for name, kind, _, comment in _READERS
         ),
-        *definer_function(
-            _SHARE,
-            arguments="uuid",
-            comment="Looks up what others share with a user",
-            why="nobody may call it but enter() and adopt(), for the user who acts",
-        ),
-        *definer_function(
-            _SEAL,
-            comment="Seals the context for the rest of the transaction",
-            why="nobody may call it but enter() and adopt(), after they checked who acts",
+        *_function(
+            _SET_CONTEXT,
+            arguments="text[], bytea, bytea",
+            comment="Sets who acts and what others share with them for the transaction, and seals it",
         ),
         *definer_function(
             _ENTER,
@@ -303,7 +318,12 @@ def declare_context() -> None:
             to=readers,
             why="reads memberships of the acting user alone, into the settings of that transaction",
         ),
-        *_begin_as(readers),
+        *_function(
+            _BEGIN_AS,
+            arguments=_ARGUMENT_TYPES,
+            comment="Clears the session, pins its settings, and enters a context",
+            to=readers,
+        ),
         *definer_function(
             _ADOPT,
             arguments="uuid",
@@ -313,13 +333,13 @@ def declare_context() -> None:
     )
 
 
-def _begin_as(to: tuple[str, ...]) -> list[Statement]:
-    """Declare the function that transactions of the library begin with; it runs as its caller."""
-    made = function(
-        _BEGIN_AS,
-        arguments=_ARGUMENT_TYPES,
-        comment="Clears the session, pins its settings, and enters a context",
-    )
+def _function(sql: str, *, comment: str, arguments: str = "", to: tuple[str, ...] = ()) -> list[Statement]:
+    """Declare a function that runs as its caller, and that only certain roles may call beside the owner."""
+    return _closed(function(sql, comment=comment, arguments=arguments), to)
+
+
+def _closed(made: Statement, to: tuple[str, ...]) -> list[Statement]:
+    """Declare a function with its grants: by itself, PostgreSQL lets everybody call it."""
     revoked = statement(f"REVOKE EXECUTE ON {made.target} FROM PUBLIC", needs_tables=False)
     granted = [statement(f"GRANT EXECUTE ON {made.target} TO {role}", needs_tables=False) for role in to]
     return [made, revoked, *granted]
@@ -337,7 +357,4 @@ def definer_function(
         to: The roles.
         why: Why it shows nobody another tenant's rows; `devmentor-db prove-isolation` fails without.
     """
-    made = replace(function(sql, comment=comment, arguments=arguments), definer=Definer(why, to))
-    revoked = statement(f"REVOKE EXECUTE ON {made.target} FROM PUBLIC", needs_tables=False)
-    granted = [statement(f"GRANT EXECUTE ON {made.target} TO {role}", needs_tables=False) for role in to]
-    return [made, revoked, *granted]
+    return _closed(replace(function(sql, comment=comment, arguments=arguments), definer=Definer(why, to)), to)

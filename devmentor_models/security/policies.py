@@ -2,7 +2,7 @@
 
 Policies are plain expressions over the row's own columns and the functions of `context`. Each names the roles
 that it is for, so that a grant too many shows nothing. They believe who acts; a restrictive policy beside
-them asks whether it may be believed, once for a row rather than for each thing that is asked of the context.
+them asks whether it may be believed, for all of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from sqlalchemy import Table
 
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
+from devmentor_models.security.context import BELIEVED
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
-_AUTHENTIC = "devmentor.authentic()"
 _NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
 
 _IN_ONES_OWN_NAME = (
@@ -89,10 +89,10 @@ def rules(security: Security) -> Iterator[Rule]:
     if all(map(_believes, believing)):
         roles = tuple(dict.fromkeys(grant.service.role for grant in security.grants))
         yield from believing
-        yield Rule("authentic", "ALL", _AUTHENTIC, (*roles, READONLY.name), restrictive=True)
+        yield Rule("authentic", "ALL", BELIEVED, (*roles, READONLY.name), restrictive=True)
     else:  # some rows are everybody's, also where nobody acts: what asks who acts asks for itself
         for rule in believing:
-            yield replace(rule, condition=f"{_AUTHENTIC} AND ({rule.condition})") if _believes(rule) else rule
+            yield replace(rule, condition=f"({BELIEVED}) AND ({rule.condition})") if _believes(rule) else rule
     for command in security.definer:
         yield Rule(f"definer_{command.lower()}", command, "true", (OWNER.name,))
     yield Rule("backup", "SELECT", "true", (BACKUP.name,))

@@ -75,9 +75,9 @@ class ContextKey:
             backend: Id of the server process.
             made: The server's time in milliseconds.
         """
-        values = (f"{len(value.encode())}:{value}" for value in actor.context())
-        message = ",".join(["devmentor 2", str(backend), str(made), *values])
-        return hmac.digest(self.secret, message.encode(), "sha256").hex()
+        values = [value.encode() for value in actor.context()]
+        start = ",".join(["devmentor 3", str(backend), str(made), *(str(len(value)) for value in values)])
+        return hmac.digest(self.secret, b",".join([start.encode(), *values]), "sha256").hex()
 
     def pads(self) -> tuple[bytes, bytes]:
         """Return the key as PostgreSQL, which has SHA-256 but no HMAC, needs it: inner and outer pad."""

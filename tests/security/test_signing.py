@@ -58,6 +58,12 @@ def connect(
 
 
 @pytest.fixture
+def database(connect: Open, key: str) -> Database:
+    """Return one that signs."""
+    return connect(key)
+
+
+@pytest.fixture
 def owner(devmentor_database_url: str) -> UUID:
     """Return a user with a project."""
     return committed(devmentor_database_url, lambda session: ProjectFactory.insert(session).user_id)
@@ -119,6 +125,37 @@ def test_injected_sql_cannot_be_somebody_else(
         tx.session.rollback()
 
 
+@pytest.mark.parametrize("injected", [(USER,), (USER, OWNERS), (OWNERS, PROJECTS)])
+@pytest.mark.parametrize("paused", [False, True], ids=["statement", "cursor"])
+def test_no_statement_changes_its_actor_half_way(
+    database: Database, owner: UUID, stranger: UUID, injected: tuple[str, ...], paused: bool
+) -> None:
+    """What forges the context between one row and the next sees no more than what does so before."""
+    with database.begin(Actor.user(stranger)) as tx:
+        own = tx.projects.create(name="First in the table")
+    with database.begin(Actor.user(owner)) as tx:
+        theirs = tx.projects.create(name="Behind it")
+    values = {"victim": str(owner), "list": f"{{{stranger},{owner},{theirs.id}}}"}
+    forging = ", ".join(injected)
+    with database.begin(Actor.user(stranger)) as tx:
+        for kind in ("indexscan", "bitmapscan", "indexonlyscan"):
+            tx.session.execute(text(f"SET LOCAL enable_{kind} = off"))
+        if paused:
+            tx.session.execute(text("DECLARE c CURSOR FOR SELECT id FROM projects.projects"))
+            seen = (tx.session.execute(text("FETCH 1 FROM c"))).scalars().all()
+            tx.session.execute(text(f"SELECT {forging}").bindparams(**_only(values, forging)))
+            seen = [*seen, *(tx.session.execute(text("FETCH ALL FROM c"))).scalars()]
+        else:
+            query = text(f"SELECT id, {forging} FROM projects.projects").bindparams(**_only(values, forging))
+            seen = (tx.session.execute(query)).scalars().all()
+        assert seen == [own.id]
+        tx.session.rollback()
+
+
+def _only(values: dict[str, str], sql: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if f":{name}" in sql}
+
+
 def test_a_seal_is_good_for_one_transaction(connect: Open, key: str, owner: UUID, stranger: UUID) -> None:
     """Whoever saw the context of another transaction, on the same connection even, cannot use it again."""
     database = connect(key)
@@ -138,10 +175,9 @@ def test_a_seal_is_good_for_one_transaction(connect: Open, key: str, owner: UUID
 @pytest.mark.parametrize(
     "forbidden",
     [
-        "SELECT devmentor.share(gen_random_uuid())",
         "SELECT devmentor.adopt(gen_random_uuid())",
-        "SELECT devmentor.seal_context()",
-        "SELECT devmentor.matches('x', 'y')",
+        "SELECT devmentor.set_context('{a,b,c,d,e}', '', '')",
+        "SELECT devmentor.matches_older('x', 'y')",
         "SELECT inner_pad FROM devmentor.context_keys",
         "INSERT INTO devmentor.context_keys VALUES (1, '', '', '')",
         "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean LANGUAGE sql RETURN false",
@@ -214,6 +250,6 @@ def test_the_switch_is_folded_away(services_url: str) -> None:
     with psycopg.connect(conninfo(services_url)) as connection:
         plan = connection.execute("EXPLAIN (VERBOSE) SELECT id FROM projects.projects").fetchall()
     assert "current_setting" in str(plan)
-    assert "check_seal" not in str(plan)
-    assert "devmentor.authentic()" not in str(plan)
+    assert "sealed_context" not in str(plan)
+    assert "devmentor.signed()" not in str(plan)
     assert "devmentor.claimed_" not in str(plan)

@@ -57,6 +57,12 @@ async def connect(
 
 
 @pytest.fixture
+def database(connect: Open, key: str) -> AsyncDatabase:
+    """Return one that signs."""
+    return connect(key)
+
+
+@pytest.fixture
 def owner(devmentor_database_url: str) -> UUID:
     """Return a user with a project."""
     return committed(devmentor_database_url, lambda session: ProjectFactory.insert(session).user_id)
@@ -118,6 +124,37 @@ async def test_injected_sql_cannot_be_somebody_else(
         await tx.session.rollback()
 
 
+@pytest.mark.parametrize("injected", [(USER,), (USER, OWNERS), (OWNERS, PROJECTS)])
+@pytest.mark.parametrize("paused", [False, True], ids=["statement", "cursor"])
+async def test_no_statement_changes_its_actor_half_way(
+    database: AsyncDatabase, owner: UUID, stranger: UUID, injected: tuple[str, ...], paused: bool
+) -> None:
+    """What forges the context between one row and the next sees no more than what does so before."""
+    async with database.begin(Actor.user(stranger)) as tx:
+        own = await tx.projects.create(name="First in the table")
+    async with database.begin(Actor.user(owner)) as tx:
+        theirs = await tx.projects.create(name="Behind it")
+    values = {"victim": str(owner), "list": f"{{{stranger},{owner},{theirs.id}}}"}
+    forging = ", ".join(injected)
+    async with database.begin(Actor.user(stranger)) as tx:
+        for kind in ("indexscan", "bitmapscan", "indexonlyscan"):
+            await tx.session.execute(text(f"SET LOCAL enable_{kind} = off"))
+        if paused:
+            await tx.session.execute(text("DECLARE c CURSOR FOR SELECT id FROM projects.projects"))
+            seen = (await tx.session.execute(text("FETCH 1 FROM c"))).scalars().all()
+            await tx.session.execute(text(f"SELECT {forging}").bindparams(**_only(values, forging)))
+            seen = [*seen, *(await tx.session.execute(text("FETCH ALL FROM c"))).scalars()]
+        else:
+            query = text(f"SELECT id, {forging} FROM projects.projects").bindparams(**_only(values, forging))
+            seen = (await tx.session.execute(query)).scalars().all()
+        assert seen == [own.id]
+        await tx.session.rollback()
+
+
+def _only(values: dict[str, str], sql: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if f":{name}" in sql}
+
+
 async def test_a_seal_is_good_for_one_transaction(
     connect: Open, key: str, owner: UUID, stranger: UUID
 ) -> None:
@@ -139,10 +176,9 @@ async def test_a_seal_is_good_for_one_transaction(
 @pytest.mark.parametrize(
     "forbidden",
     [
-        "SELECT devmentor.share(gen_random_uuid())",
         "SELECT devmentor.adopt(gen_random_uuid())",
-        "SELECT devmentor.seal_context()",
-        "SELECT devmentor.matches('x', 'y')",
+        "SELECT devmentor.set_context('{a,b,c,d,e}', '', '')",
+        "SELECT devmentor.matches_older('x', 'y')",
         "SELECT inner_pad FROM devmentor.context_keys",
         "INSERT INTO devmentor.context_keys VALUES (1, '', '', '')",
         "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean LANGUAGE sql RETURN false",
@@ -217,6 +253,6 @@ def test_the_switch_is_folded_away(services_url: str) -> None:
     with psycopg.connect(conninfo(services_url)) as connection:
         plan = connection.execute("EXPLAIN (VERBOSE) SELECT id FROM projects.projects").fetchall()
     assert "current_setting" in str(plan)
-    assert "check_seal" not in str(plan)
-    assert "devmentor.authentic()" not in str(plan)
+    assert "sealed_context" not in str(plan)
+    assert "devmentor.signed()" not in str(plan)
     assert "devmentor.claimed_" not in str(plan)

@@ -26,8 +26,9 @@ ROUNDS = 15
 NARROW = {"pool_mode": "transaction", "default_pool_size": "1"}
 #: Makes beginning as a user last longer than another client lets any statement last.
 SLOW = """
-ALTER FUNCTION devmentor.share RENAME TO share_at_once;
-CREATE FUNCTION devmentor.share(uuid) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(0.2)';
+ALTER FUNCTION devmentor.set_context RENAME TO set_context_at_once;
+CREATE FUNCTION devmentor.set_context(text[], bytea, bytea) RETURNS void LANGUAGE sql
+    AS 'SELECT pg_sleep(0.2)';
 """
 CONTEXT = text(
     "SELECT pg_backend_pid(), nullif(current_setting('devmentor.user_id', true), ''),"
