@@ -139,11 +139,13 @@ class Database:
 
         Raises:
             SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
+            ContextRefused: The database accepts signed contexts only, and there is no key; says what to set.
             PermissionDenied: The login is a member of none of our roles.
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
-        return judge(self._pool.past_dead_connections(self._revisions))
+        rows = self._pool.past_dead_connections(self._revisions)
+        return judge(rows, signs=self._key is not None)
 
     def _revisions(self) -> list[Any]:
         try:

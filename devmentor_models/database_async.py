@@ -138,11 +138,13 @@ class AsyncDatabase:
 
         Raises:
             SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
+            ContextRefused: The database accepts signed contexts only, and there is no key; says what to set.
             PermissionDenied: The login is a member of none of our roles.
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.
         """
-        return judge(await self._pool.past_dead_connections(self._revisions))
+        rows = await self._pool.past_dead_connections(self._revisions)
+        return judge(rows, signs=self._key is not None)
 
     async def _revisions(self) -> list[Any]:
         try:

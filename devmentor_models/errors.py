@@ -114,7 +114,8 @@ class ActorMissing(DevMentorError):
 class ContextRefused(DevMentorError):
     """The database accepts signed contexts only, and this one has no signature or another key's.
 
-    Set ``DEVMENTOR_CONTEXT_KEY`` to a key that ``devmentor-db context-key`` has brought into the database.
+    Set ``DEVMENTOR_CONTEXT_KEY``, or a file ``devmentor_context_key`` in ``DEVMENTOR_SECRETS_DIR``, to a key
+    that ``devmentor-db upgrade`` or ``context-key`` has brought into the database.
     """
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from psycopg import errors as pg
 
 from devmentor_models.errors import (
+    ContextRefused,
     DevMentorError,
     PermissionDenied,
     SchemaBehind,
@@ -22,7 +23,9 @@ from devmentor_models.kit.translate import translate
 #: One round trip. The server answers for an empty database as well, by an error.
 QUERY = (
     "SELECT r.revision, r.compatible_from,"
-    " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END"
+    " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END,"
+    " EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'devmentor'::regnamespace AND p.proname = 'signed'"
+    " AND p.pronargs = 0 AND pg_get_function_sqlbody(p.oid) = 'RETURN true')"
     " FROM devmentor.revisions r, pg_roles u WHERE u.rolname = current_user ORDER BY r.position"
 )
 
@@ -56,10 +59,15 @@ class SchemaState:
     unbound_role: str | None = None
 
 
-def judge(rows: Sequence[tuple[str, str, str | None]]) -> SchemaState:
-    """Compare what the database has, as `QUERY` returns it, with the revisions of this installation.
+def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> SchemaState:
+    """Compare what the database has, as `QUERY` returns it, with what this installation has.
+
+    Args:
+        rows: The answer.
+        signs: Whether there is a key that signs contexts.
 
     Raises:
+        ContextRefused: The database accepts signed contexts only, and there is no key.
         SchemaEmpty: The database has no revision at all.
         SchemaBehind: This code needs revisions that the database does not have yet.
         SchemaIncompatible: The database has newer revisions, and they ended the life of this code.
@@ -70,7 +78,9 @@ def judge(rows: Sequence[tuple[str, str, str | None]]) -> SchemaState:
     if not rows:
         raise SchemaEmpty(None, expected)
     applied = [revision for revision, *_ in rows]
-    found, compatible_from, unbound = rows[-1]
+    found, compatible_from, unbound, signed = rows[-1]
+    if signed and not signs:
+        raise ContextRefused
     if unbound:
         log.warning("Row security does not bind %s: connect as a member of the service's role only.", unbound)
     if found == expected:

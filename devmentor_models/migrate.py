@@ -149,11 +149,22 @@ def faults_of_signing(url: str) -> list[str]:
 
     A database restored from a dump without keys has such faults.
     """
+    found = _key_table(url)
+    return found.faults() if found else []
+
+
+def signed(url: str) -> bool:
+    """Tell whether a database accepts signed contexts only; any role may ask."""
+    found = _key_table(url)
+    return found is not None and found.signed
+
+
+def _key_table(url: str) -> key_table.KeyTable | None:
     engine = make_engine(url, readonly=True)
     with engine.connect() as connection:
         found = key_table.look(connection)
     engine.dispose()
-    return found.faults() if found else []
+    return found
 
 
 def _differences(url: str) -> list[Change]:

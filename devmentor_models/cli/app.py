@@ -59,6 +59,13 @@ LockTimeout = Annotated[
 ]
 LockTries = Annotated[int, typer.Option(min=1, help="How often a revision is tried that gets no lock.")]
 
+_SIGNED = "Only contexts that are signed with DEVMENTOR_CONTEXT_KEY count: every service needs it."
+_UNSIGNED = (
+    "Contexts are not signed, so SQL that somebody injects into a service can say who acts. To sign them,"
+    " give every service a key (devmentor-db context-key --generate) as DEVMENTOR_CONTEXT_KEY, then run"
+    " devmentor-db context-key with it."
+)
+
 
 @app.command()
 def upgrade(
@@ -74,6 +81,8 @@ def upgrade(
     before = migrate.current(target.url)
     migrate.upgrade(target.url, revision, lock_timeout=lock_timeout, lock_tries=lock_tries)
     _say_moved(target, before)
+    if before is None:
+        note(_SIGNED if migrate.signed(target.url) else _UNSIGNED)
 
 
 @app.command()

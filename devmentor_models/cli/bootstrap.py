@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,17 @@ def bootstrap(
     ] = None,
     print_sql: Annotated[
         bool, typer.Option("--print-sql", help="Change nothing; print what an administrator would run.")
+    ] = False,
+    secrets: Annotated[
+        Path,
+        typer.Option(
+            envvar="DEVMENTOR_SECRETS_DIR",
+            show_envvar=True,
+            help="Where to make the key that signs who acts, for a new database.",
+        ),
+    ] = Path("devmentor-secrets"),
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Make no such key: whoever can run SQL can say who acts.")
     ] = False,
     url: Annotated[
         str | None,
@@ -40,3 +52,21 @@ def bootstrap(
         typer.echo(f"Left, for a superuser; migrations do without: {step.what}.")
     if not done and not left:
         typer.echo("Nothing was missing.")
+    if not unsigned and migrate.current(target.url) is None:
+        _make_key(secrets.absolute())
+
+
+def _make_key(folder: Path) -> None:
+    """Make the key for a database that is yet to be made, unless there is one, and say where it goes."""
+    from devmentor_models.cli.secrets import CONTEXT_KEY, make  # noqa: PLC0415 - slow to import
+    from devmentor_models.kit.keys import generate_key  # noqa: PLC0415 - likewise
+    from devmentor_models.kit.variables import SECRETS_VARIABLE, variable  # noqa: PLC0415 - likewise
+    from devmentor_models.security.signing import KEY_VARIABLE  # noqa: PLC0415 - likewise
+
+    where = "for `devmentor-db upgrade`, which brings it into the database, and for every service"
+    if variable(KEY_VARIABLE):
+        typer.echo(f"{KEY_VARIABLE} signs who acts: set it {where}.")
+        return
+    path = folder / CONTEXT_KEY
+    typer.echo(f"{'Made' if make(path, generate_key) else 'Found'}: the key that signs who acts, in {path}.")
+    typer.echo(f"Set {SECRETS_VARIABLE}={folder}, or {KEY_VARIABLE} to what the file holds, {where}.")

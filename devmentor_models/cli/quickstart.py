@@ -66,8 +66,8 @@ def _run(show: Show, folder: Path | None, questions: list[str]) -> None:
     Embedder.check()
     texts = _texts(folder)
     server = _start(show)
+    _provide_keys(show, server)
     _migrate(show, server)
-    _provide_key(show, server)
     with Database.from_url(server.url(DATABASE), pool_min=1) as database:
         shelf = _sign_in(show, database)
         embedder = _ingest(show, shelf, texts)
@@ -97,6 +97,9 @@ def _start(show: Show) -> EmbeddedServer:
 
 def _migrate(show: Show, server: EmbeddedServer) -> None:
     from devmentor_models import migrate  # noqa: PLC0415 - --help should be quick
+    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - likewise
+    from devmentor_models.migrations import context_keys  # noqa: PLC0415 - likewise
+    from devmentor_models.security.signing import KEY_VARIABLE, ContextKeys  # noqa: PLC0415 - likewise
 
     with show.step() as done:
         url = server.url(DATABASE)
@@ -106,14 +109,22 @@ def _migrate(show: Show, server: EmbeddedServer) -> None:
         else:
             migrate.upgrade(url)
             done(f"Database {DATABASE!r} migrated from {before or 'nothing'} to {migrate.head()}")
+    if not migrate.signed(url):
+        with show.step() as done:
+            context_keys.install(url, ContextKeys.from_text(variable(KEY_VARIABLE)))
+            done("From now on only contexts that are signed with the key count")
 
 
-def _provide_key(show: Show, server: EmbeddedServer) -> None:
-    from devmentor_models.cli.encryption_key import provide  # noqa: PLC0415 - --help should be quick
+def _provide_keys(show: Show, server: EmbeddedServer) -> None:
+    from devmentor_models.cli import secrets  # noqa: PLC0415 - --help should be quick
 
-    path, made = provide(server.directory)
-    if path:
-        show.say(f"Key of the encrypted columns {'made and kept' if made else 'read'} in {path}")
+    for what, provide in (
+        ("Key of the encrypted columns", secrets.provide_encryption_key),
+        ("Key that signs who acts", secrets.provide_context_key),
+    ):
+        path, made = provide(server.directory)
+        if path:
+            show.say(f"{what} {'made and kept' if made else 'read'} in {path}")
 
 
 def _sign_in(show: Show, database: Database) -> _Shelf:
@@ -183,7 +194,10 @@ def _ask(show: Show, shelf: _Shelf, embedder: Embedder, question: str) -> None:
 
 
 def _say_goodbye(show: Show, server: EmbeddedServer) -> None:
+    from devmentor_models.cli.secrets import context_key_of  # noqa: PLC0415 - --help should be quick
+
     url = server.url(DATABASE)
+    secrets = context_key_of(server.directory).parent
     python = _near(Path(sys.executable))
     script = Path(sys.executable).with_name("devmentor-db")
     devmentor_db = _near(script) if script.exists() else f"{python} -m devmentor_models.cli"
@@ -196,7 +210,7 @@ def _say_goodbye(show: Show, server: EmbeddedServer) -> None:
         f"  {python} -m devmentor_models.cli.quickstart --ask 'How do I run a migration?'",
         f"  {devmentor_db} seed --demo   (two users, a project, a team and a roadmap to look at)",
         "  Save the example of README.md as service.py, then",
-        f"  DEVMENTOR_DATABASE_URL='{url}' {python} service.py",
+        f"  DEVMENTOR_DATABASE_URL='{url}' DEVMENTOR_SECRETS_DIR='{secrets}' {python} service.py",
         "How to stop PostgreSQL",
         f"  {devmentor_db} stop   (the data stay)",
     ):

@@ -25,7 +25,7 @@ def rotate_keys(
     from rich.progress import Progress  # noqa: PLC0415 - likewise
 
     from devmentor_models import migrate  # noqa: PLC0415 - likewise
-    from devmentor_models.cli.encryption_key import provide  # noqa: PLC0415 - likewise
+    from devmentor_models.cli.secrets import provide_encryption_key  # noqa: PLC0415 - likewise
     from devmentor_models.key_rotation import KeyRotation  # noqa: PLC0415 - likewise
 
     target = resolve(url)
@@ -33,7 +33,7 @@ def rotate_keys(
         complain("the database is not at the newest revision; run `devmentor-db upgrade` first")
         raise typer.Exit(FAILED)
     if target.server:
-        provide(target.server.directory)
+        provide_encryption_key(target.server.directory)
     with KeyRotation(target.url) as rotation:
         pending = rotation.pending()
         if not pending:

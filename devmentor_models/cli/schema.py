@@ -8,8 +8,10 @@ def remark(url: str) -> str | None:
     from devmentor_models.database import Database  # noqa: PLC0415 - slow to import
     from devmentor_models.errors import SchemaMismatch  # noqa: PLC0415 - likewise
     from devmentor_models.handshake import SchemaStatus  # noqa: PLC0415 - likewise
+    from devmentor_models.kit.keys import generate_key  # noqa: PLC0415 - likewise
 
-    with Database.from_url(url, pool_min=0, pool_max=1) as database:
+    # Nobody acts here, so any key does where the database asks services for one.
+    with Database.from_url(url, pool_min=0, pool_max=1, context_key=generate_key()) as database:
         try:
             state = database.verify_schema()
         except SchemaMismatch as mismatch:

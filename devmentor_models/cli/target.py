@@ -38,10 +38,12 @@ def resolve(url: str | None) -> Target:
     url = (url or "").strip() or variable(URL_VARIABLE)
     if url:
         return Target(url)
+    from devmentor_models.cli.secrets import provide_context_key  # noqa: PLC0415 - slow to import
     from devmentor_models.embedded import EmbeddedServer  # noqa: PLC0415 - commands with a URL do without
 
     server = EmbeddedServer.start()
     server.create_database(DATABASE)
+    provide_context_key(server.directory)
     note(f"No --url and no {URL_VARIABLE}: using the embedded PostgreSQL in {server.directory}.")
     return Target(server.url(DATABASE), server)
 

@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg import sql
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.migrations import key_table
 from devmentor_models.migrations.environment import make_engine
 from devmentor_models.security.signing import ContextKeys
-
-_SWITCH = (
-    "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean"
-    " LANGUAGE sql STABLE PARALLEL SAFE RETURN {}"
-)
-_INSERT = text(
-    "INSERT INTO devmentor.context_keys (place, fingerprint, inner_pad, outer_pad)"
-    " VALUES (:place, :fingerprint, :inner_pad, :outer_pad)"
-)
 
 
 def install(url: str, keys: ContextKeys) -> Sequence[str]:
@@ -43,12 +33,7 @@ def install(url: str, keys: ContextKeys) -> Sequence[str]:
         ConfigurationError: The database is at a revision that knows no signed contexts.
     """
     with make_engine(url, owner=True).begin() as connection:
-        _empty(connection)
-        for place, key in enumerate(keys.keys):
-            inner, outer = key.pads()
-            row = {"place": place, "fingerprint": key.fingerprint(), "inner_pad": inner, "outer_pad": outer}
-            connection.execute(_INSERT, row)
-        _switch(connection, on=True)
+        _fill(connection, keys)
     return [key.fingerprint() for key in keys.keys]
 
 
@@ -62,20 +47,13 @@ def remove(url: str) -> None:
         ConfigurationError: The database is at a revision that knows no signed contexts.
     """
     with make_engine(url, owner=True).begin() as connection:
-        _empty(connection)
-        _switch(connection, on=False)
+        _fill(connection, None)
 
 
-def _empty(connection: Connection) -> None:
+def _fill(connection: Connection, keys: ContextKeys | None) -> None:
     if key_table.look(connection) is None:
         raise ConfigurationError(
             "This database knows no signed contexts yet: run devmentor-db upgrade first."
         )
     key_table.restore(connection)  # a dump may have left it out
-    # Two at once do it one after the other, and readers go on with what they see.
-    connection.execute(text("LOCK TABLE devmentor.context_keys IN SHARE ROW EXCLUSIVE MODE"))
-    connection.execute(text("DELETE FROM devmentor.context_keys"))
-
-
-def _switch(connection: Connection, *, on: bool) -> None:
-    connection.exec_driver_sql(sql.SQL(_SWITCH).format(sql.Literal(on)).as_string(None))
+    key_table.fill(connection, keys)

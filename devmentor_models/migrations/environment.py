@@ -31,6 +31,7 @@ from devmentor_models.migrations.steps import Steps
 from devmentor_models.pinned import with_options
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA, target_metadata
 from devmentor_models.security.roles import OWNER, ROLES
+from devmentor_models.security.signing import KEY_VARIABLE, ContextKeys
 from devmentor_models.settings import conninfo
 
 #: Every migrator takes this advisory lock, so that several pods may call upgrade at once.
@@ -113,8 +114,22 @@ def _migrate(url: str, steps: Steps, patience: Patience) -> None:
     with migration_lock(engine):
         with engine.connect() as connection:
             prepare_owner(connection)
+            keys = _keys_of_a_new_database(connection)
         patience.run(lambda: _try(owners, url, steps, patience), lambda: steps.name)
+        if keys:
+            with owners.begin() as connection:
+                if key_table.look(connection):
+                    key_table.fill(connection, keys)
     engine.dispose()
+
+
+def _keys_of_a_new_database(connection: Connection) -> ContextKeys | None:
+    """Return the keys that a database shall sign contexts with from its first day; None for every other one.
+
+    Where services work already, they must have the key before the database asks for it.
+    """
+    found = variable(KEY_VARIABLE)
+    return ContextKeys.from_text(found) if found and key_table.look(connection) is None else None
 
 
 def _try(engine: Engine, url: str, steps: Steps, patience: Patience) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from psycopg import sql
 from sqlalchemy import Connection, text
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
 from devmentor_models.migrations.identifiers import literal
+from devmentor_models.security.signing import ContextKeys
 
 TABLE = f"{TECHNICAL_SCHEMA}.context_keys"
 
@@ -52,6 +54,15 @@ _STATE = text(
     """
 )
 
+_INSERT = text(
+    f"INSERT INTO {TABLE} (place, fingerprint, inner_pad, outer_pad)"
+    " VALUES (:place, :fingerprint, :inner_pad, :outer_pad)"
+)
+_SWITCH = (
+    "CREATE OR REPLACE FUNCTION devmentor.signed() RETURNS boolean"
+    " LANGUAGE sql STABLE PARALLEL SAFE RETURN {}"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyTable:
@@ -84,6 +95,23 @@ def look(connection: Connection) -> KeyTable | None:
     """Return the state of the table; None where the database is older than signed contexts, or empty."""
     row = connection.execute(_STATE, {"schema": TECHNICAL_SCHEMA}).one_or_none()
     return KeyTable(*row) if row else None
+
+
+def fill(connection: Connection, keys: ContextKeys | None) -> None:
+    """Put keys in the place of those that are there, and have contexts signed with them count alone.
+
+    Args:
+        connection: Works as the owner.
+        keys: The first one signs; without any, every context counts.
+    """
+    # Two at once do it one after the other, and readers go on with what they see.
+    connection.execute(text(f"LOCK TABLE {TABLE} IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(text(f"DELETE FROM {TABLE}"))
+    for place, key in enumerate(keys.keys if keys else ()):
+        inner, outer = key.pads()
+        row = {"place": place, "fingerprint": key.fingerprint(), "inner_pad": inner, "outer_pad": outer}
+        connection.execute(_INSERT, row)
+    connection.exec_driver_sql(sql.SQL(_SWITCH).format(sql.Literal(keys is not None)).as_string(None))
 
 
 def restore(connection: Connection) -> None:

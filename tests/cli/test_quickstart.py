@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from devmentor_models import Actor, Database
-from devmentor_models.cli import account, encryption_key
+from devmentor_models.cli import account, secrets
 from devmentor_models.embedded import EmbeddedServer
 from devmentor_models.errors import ConfigurationError, SignInFailed
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing
@@ -200,14 +200,14 @@ def test_ctrl_c(run: Run, corpus: Path, home: Path) -> None:
 def test_key_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key is made once; a key in the environment goes first."""
     monkeypatch.setenv(KEYS_VARIABLE, "")
-    path, made = encryption_key.provide(tmp_path)
+    path, made = secrets.provide_encryption_key(tmp_path)
     key = os.environ[KEYS_VARIABLE]
     KeyRing.from_text(key)
     assert (path, made) == (tmp_path / "encryption-key", True)
     monkeypatch.setenv(KEYS_VARIABLE, "")
-    assert encryption_key.provide(tmp_path) == (path, False)
+    assert secrets.provide_encryption_key(tmp_path) == (path, False)
     assert os.environ[KEYS_VARIABLE] == key
-    assert encryption_key.provide(tmp_path / "other") == (None, False)
+    assert secrets.provide_encryption_key(tmp_path / "other") == (None, False)
 
 
 def test_key_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,11 +217,11 @@ def test_key_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path.write_text(KeyRing.generate())
     path.chmod(0o644)
     with pytest.raises(ConfigurationError, match="mode 0600"):
-        encryption_key.provide(tmp_path)
+        secrets.provide_encryption_key(tmp_path)
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        encryption_key.provide(tmp_path)
+        secrets.provide_encryption_key(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
 
