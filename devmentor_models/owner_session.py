@@ -16,7 +16,7 @@ from devmentor_models.settings import conninfo
 #: How long a statement waits for a lock that it cannot pass over.
 LOCK_TIMEOUT = "2s"
 #: Ahead of all else: a limit that database or role set for services would end the work half way.
-_UNHURRIED = dict.fromkeys(
+_UNHURRIED: Mapping[str, str] = dict.fromkeys(
     ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"), "0"
 )
 
