@@ -28,13 +28,18 @@ from psycopg.abc import PQGen
 
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
-from devmentor_models.security.signing import IDENTITY, ContextKey, SessionIdentity, context_arguments
+from devmentor_models.security.signing import ContextKey, SessionIdentity, context_arguments
 
 _BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
 #: What psycopg looks at before it reads a value, as the server reports it.
 _FORMATS = tuple((name.encode(), PINNED_SETTINGS[name].encode()) for name in ("DateStyle", "IntervalStyle"))
 _TEXT, _INTEGER, _BIGINT = 25, 23, 20
 _BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
+
+# Which process it is, and its clock in seconds. Names are qualified and nothing is an operator, since an
+# earlier transaction may have left a search_path of its own; and the seconds are numeric, since a login may
+# have set extra_float_digits so that 1.8e9 reads as 2e+09, a clock by which every signature has expired.
+_IDENTITY = "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.clock_timestamp())"
 
 # An earlier client of the same process may have prepared statements of its own under the names that a driver
 # or a pooler uses. Nothing can undo that; so the session ends, and the transaction begins on another one.
@@ -89,7 +94,7 @@ class OpeningConnection(BaseConnection[Any]):
 
     def know_gen(self) -> PQGen[None]:
         """Find out which server process this connection has, and whether it has it for itself."""
-        found = yield from self._ask_gen([IDENTITY])
+        found = yield from self._ask_gen([_IDENTITY])
         # A pooler tells its clients a process id of its own making.
         self.identity = found if found.backend == self.pgconn.backend_pid else None
 
@@ -98,7 +103,7 @@ class OpeningConnection(BaseConnection[Any]):
         self._opening, self._begun = opening, None
         prepares = self.prepare_threshold is not None
         if self.identity is None and (opening.key or prepares):
-            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), IDENTITY]
+            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), _IDENTITY]
             self._begun = yield from self._ask_gen(asked)
 
     def _first(self, opening: Opening) -> list[str]:
@@ -235,7 +240,7 @@ class OpeningConnection(BaseConnection[Any]):
         self._tainted = False
 
     def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity]:
-        """Send commands in one message, the last of which is `IDENTITY`."""
+        """Send commands in one message, the last of which is `_IDENTITY`."""
         self.pgconn.send_query("; ".join(commands).encode())
         results = yield from generators.execute(self.pgconn)
         for result in results:

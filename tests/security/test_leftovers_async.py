@@ -67,15 +67,19 @@ LEFT = {
 }
 
 
+def install_key(url: str) -> str:
+    """Have a database believe signed contexts only; return the key."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    context_keys.install(url, ContextKeys.from_text(key))
+    return key
+
+
 @pytest.fixture(params=["unsigned", "signed"])
 async def single(
     request: pytest.FixtureRequest, devmentor_server: DatabaseServer, devmentor_database_url: str
 ) -> AsyncIterator[AsyncDatabase]:
     """Yield a Database with one connection, as a login that may do much, temporary tables included."""
-    key = None
-    if request.param == "signed":
-        key = base64.b64encode(os.urandom(32)).decode()
-        context_keys.install(devmentor_database_url, ContextKeys.from_text(key))
+    key = install_key(devmentor_database_url) if request.param == "signed" else None
     with devmentor_server.login(devmentor_database_url, "devmentor_projects", "devmentor_memory") as url:
         async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1, context_key=key) as made:
             yield made
@@ -158,8 +162,9 @@ async def test_sql_that_ends_its_transaction_itself_leaves_nothing(
         assert (await tx.session.execute(text(probe))).all() == []
 
 
+@pytest.mark.parametrize("signed", [False, True])
 async def test_what_a_login_sets_for_itself_does_not_count(
-    devmentor_server: DatabaseServer, devmentor_database_url: str, tenants: tuple[UUID, UUID]
+    devmentor_server: DatabaseServer, devmentor_database_url: str, tenants: tuple[UUID, UUID], *, signed: bool
 ) -> None:
     """Every login may ALTER its own ROLE; connections made afterwards have such settings from the start."""
     mine, theirs = tenants
@@ -168,13 +173,14 @@ async def test_what_a_login_sets_for_itself_does_not_count(
         for name, value in HOSTILE.items()
         if not name.startswith("devmentor.") and not name.endswith("_timeout")
     }
+    key = install_key(devmentor_database_url) if signed else None
     with devmentor_server.login(devmentor_database_url, "devmentor_projects") as url:
         login = make_url(url).username
-        async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1) as first:
+        async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1, context_key=key) as first:
             for name, value in settings.items():
                 literal = value if name == "search_path" else sql.Literal(value).as_string(None)
                 await leave(first, theirs, f"ALTER ROLE {login} SET {name} = {literal}")
-        async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1) as second:
+        async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1, context_key=key) as second:
             async with second.begin(Actor.user(mine)) as tx:
                 made = await tx.projects.create(name="Grüße", slug="gruesse")
                 assert {project.user_id for project in (await tx.projects.list()).items} == {mine}
