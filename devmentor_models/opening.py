@@ -26,13 +26,17 @@ from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg.abc import PQGen
 
+from devmentor_models.pinned import CLIENT_ENCODING
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
 from devmentor_models.security.signing import ContextKey, SessionIdentity, context_arguments
 
 _BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
-#: What psycopg looks at before it reads a value, as the server reports it.
-_FORMATS = tuple((name.encode(), PINNED_SETTINGS[name].encode()) for name in ("DateStyle", "IntervalStyle"))
+#: What psycopg looks at before it writes or reads a value, as the server reports it.
+_FORMATS = (
+    (b"client_encoding", CLIENT_ENCODING.encode()),
+    *((name.encode(), PINNED_SETTINGS[name].encode()) for name in ("DateStyle", "IntervalStyle")),
+)
 _TEXT, _INTEGER, _BIGINT = 25, 23, 20
 _BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
 
@@ -47,6 +51,10 @@ _UNTOUCHED = (
     "SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())"
     " FROM pg_catalog.pg_prepared_statements WHERE from_sql LIMIT 1"
 )
+
+# A client's encoding, which no RESET takes from a connection of our own, is a mere SET of the pooler's to the
+# process: ``begin_as()`` would reset it to what database or login say, and texts would be stored as others.
+_ENCODED = f"SET LOCAL client_encoding = '{CLIENT_ENCODING}'"
 
 # And its statement_timeout would count until ``begin_as()`` resets it, which might never get that far.
 _UNHURRIED = "SET LOCAL statement_timeout = 0"
@@ -108,7 +116,7 @@ class OpeningConnection(BaseConnection[Any]):
 
     def _first(self, opening: Opening) -> list[str]:
         """Return what goes ahead of everything else."""
-        return [opening.begin] if self.identity else [opening.begin, _UNHURRIED]
+        return [opening.begin] if self.identity else [opening.begin, _UNHURRIED, _ENCODED]
 
     @property
     def opening(self) -> bool:
@@ -116,7 +124,7 @@ class OpeningConnection(BaseConnection[Any]):
         return self._opening is not None
 
     def reads_alike(self) -> bool:
-        """Tell whether values look as they will once our settings are pinned.
+        """Tell whether values look, and texts are encoded, as they will once our settings are pinned.
 
         The server reports changed settings at the end of a message, after the rows that psycopg is to read.
         """
@@ -133,6 +141,8 @@ class OpeningConnection(BaseConnection[Any]):
             commands += [partial(send, command.encode(), None) for command in self._first(opening)]
         arguments = opening.arguments(self._begun or self.identity)
         commands.append(partial(send, _BEGIN_AS, arguments, param_types=_BEGIN_AS_TYPES))
+        if self.identity is None:
+            commands.append(partial(send, _ENCODED.encode(), None))
         pipeline.command_queue += commands
         pipeline.result_queue += [None] * len(commands)
 

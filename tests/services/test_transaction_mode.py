@@ -14,10 +14,12 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 from devmentor_models.errors import DevMentorError
+from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.security.test_leftovers import LEFT
 from tests.support import pgbouncer
 from tests.support.concurrency import run_concurrently
+from tests.support.users import committed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -141,6 +143,31 @@ def test_a_process_with_a_planted_statement_is_ended(narrow_url: str) -> None:
             names, pid = LEFT["prepared statement"][1], "SELECT pg_backend_pid()"
             assert (tx.session.execute(text(names))).all() == []
             assert (tx.session.execute(text(pid))).scalar_one() != planted
+
+
+def test_an_encoding_of_the_database_does_not_count(devmentor_database_url: str) -> None:
+    """PgBouncer says which encoding a client has by SET, which the begin of a transaction resets."""
+    user_id = committed(devmentor_database_url, lambda session: UserFactory.insert(session).id)
+    direct = conninfo(devmentor_database_url)
+    with psycopg.Connection.connect(direct) as administrator:
+        name = administrator.info.dbname
+        administrator.execute(f"ALTER DATABASE \"{name}\" SET client_encoding = 'LATIN1'".encode())
+    actor = Actor.user(user_id, user_agent="Grüße €")
+    with pgbouncer.running(devmentor_database_url, NARROW) as at:
+        url = make_conninfo("", **at)
+        with Database.from_url(url, pool_min=0, pool_max=1, prepared_statements=False) as database:
+            for slug in ("first", "second"):
+                with database.begin(actor) as tx:
+                    tx.projects.create(name="Grüße €", slug=slug)
+                with database.begin(actor, readonly=True) as tx:
+                    assert {project.name for project in (tx.projects.list()).items} == {"Grüße €"}
+    query = (
+        "SELECT DISTINCT p.name, l.user_agent FROM projects.projects p"
+        " JOIN auth.audit_log l ON l.row_id = p.id WHERE p.user_id = %s"
+    )
+    with psycopg.Connection.connect(direct, client_encoding="UTF8") as administrator:
+        stored = (administrator.execute(query, [user_id])).fetchall()
+    assert stored == [("Grüße €", "Grüße €")]
 
 
 def plant(url: str, statement: str) -> int:

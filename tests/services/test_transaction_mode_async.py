@@ -13,10 +13,12 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.errors import DevMentorError
+from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.security.test_leftovers_async import LEFT
 from tests.support import pgbouncer
 from tests.support.concurrency_async import run_concurrently
+from tests.support.users import committed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -142,6 +144,31 @@ async def test_a_process_with_a_planted_statement_is_ended(narrow_url: str) -> N
             names, pid = LEFT["prepared statement"][1], "SELECT pg_backend_pid()"
             assert (await tx.session.execute(text(names))).all() == []
             assert (await tx.session.execute(text(pid))).scalar_one() != planted
+
+
+async def test_an_encoding_of_the_database_does_not_count(devmentor_database_url: str) -> None:
+    """PgBouncer says which encoding a client has by SET, which the begin of a transaction resets."""
+    user_id = committed(devmentor_database_url, lambda session: UserFactory.insert(session).id)
+    direct = conninfo(devmentor_database_url)
+    async with await psycopg.AsyncConnection.connect(direct) as administrator:
+        name = administrator.info.dbname
+        await administrator.execute(f"ALTER DATABASE \"{name}\" SET client_encoding = 'LATIN1'".encode())
+    actor = Actor.user(user_id, user_agent="Grüße €")
+    with pgbouncer.running(devmentor_database_url, NARROW) as at:
+        url = make_conninfo("", **at)
+        async with AsyncDatabase.from_url(url, pool_min=0, pool_max=1, prepared_statements=False) as database:
+            for slug in ("first", "second"):
+                async with database.begin(actor) as tx:
+                    await tx.projects.create(name="Grüße €", slug=slug)
+                async with database.begin(actor, readonly=True) as tx:
+                    assert {project.name for project in (await tx.projects.list()).items} == {"Grüße €"}
+    query = (
+        "SELECT DISTINCT p.name, l.user_agent FROM projects.projects p"
+        " JOIN auth.audit_log l ON l.row_id = p.id WHERE p.user_id = %s"
+    )
+    async with await psycopg.AsyncConnection.connect(direct, client_encoding="UTF8") as administrator:
+        stored = await (await administrator.execute(query, [user_id])).fetchall()
+    assert stored == [("Grüße €", "Grüße €")]
 
 
 async def plant(url: str, statement: str) -> int:
