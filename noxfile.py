@@ -87,6 +87,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Let a hundred clients work for DEVMENTOR_SOAK_SECONDS (600) while the server and they are sabotaged."""
+    install(session, "tests")
+    session.run("pytest", "-s", "-m", "soak", "tests/soak", *session.posargs)
+
+
+@nox.session(default=False)
 def access(session: nox.Session) -> None:
     """Play thousands of random sequences of calls against the model of access; `tests` plays some."""
     install(session, "tests")

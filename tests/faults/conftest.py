@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -21,12 +23,17 @@ from devmentor_models.embedded import EmbeddedServer
 class OwnServer:
     """An embedded server with a TCP port.
 
+    Args:
+        directory: Its home.
+        settings: Settings of the server.
+
     Attributes:
         port: Its port on 127.0.0.1.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: str) -> None:
         self._directory = directory
+        self._settings = settings
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -34,10 +41,18 @@ class OwnServer:
 
     def start(self) -> None:
         """Start the server, again or for the first time."""
-        self._server = EmbeddedServer.start(self._directory, durable=False, port=self.port)
+        self._server = EmbeddedServer.start(
+            self._directory, durable=False, port=self.port, settings=self._settings
+        )
 
-    def stop(self) -> None:
-        """Stop the server; who is connected is thrown out."""
+    def stop(self, *, immediately: bool = False) -> None:
+        """Stop the server; who is connected is thrown out.
+
+        Args:
+            immediately: Without a checkpoint, so that the next start recovers as after a crash.
+        """
+        if immediately:
+            os.kill(self._server.pid, signal.SIGQUIT)
         self._server.stop()
 
     def url(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
@@ -54,16 +69,23 @@ class OwnServer:
             connection.execute(sql.SQL(statement).format(*names))
 
 
-@pytest.fixture(scope="session")
-def own_server() -> Iterator[OwnServer]:
-    """Yield a server of this worker's own."""
+@contextmanager
+def running(**settings: str) -> Iterator[OwnServer]:
+    """Yield a server of one's own with these settings, and remove it."""
     base = Path(tempfile.mkdtemp(prefix="dm-faults-"))
     base.chmod(0o755)
-    server = OwnServer(base / "pg")
+    server = OwnServer(base / "pg", **settings)
     server._server.remove_with(os.getpid())
     yield server
     server.stop()
     shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[OwnServer]:
+    """Yield a server of this worker's own."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
