@@ -25,6 +25,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg.abc import PQGen
+from psycopg.pq.abc import PGresult
 
 from devmentor_models.pinned import CLIENT_ENCODING
 from devmentor_models.security.actor import Actor
@@ -215,8 +216,13 @@ class OpeningConnection(BaseConnection[Any]):
         yield from super()._start_query()
 
     def _commit_gen(self) -> PQGen[None]:
-        if not self._never_begun():
-            yield from self._end_gen(b"COMMIT", super()._commit_gen)
+        if self._never_begun():
+            return
+        if self.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+            # The server would do so as well, and call that a success.
+            yield from self._rollback_gen()
+            raise psycopg.errors.InFailedSqlTransaction("a statement failed before COMMIT")
+        yield from self._end_gen(b"COMMIT", super()._commit_gen)
 
     def _rollback_gen(self) -> PQGen[None]:
         if not self._never_begun():
@@ -227,27 +233,49 @@ class OpeningConnection(BaseConnection[Any]):
         return pending is not None and self._begun is None
 
     def _end_gen(self, command: bytes, plainly: Any) -> PQGen[None]:
-        """End the transaction, and in the same message what it may have left in a session of our own."""
+        """End the transaction, and in the same message what it may have left in a session of our own.
+
+        What was committed is, whatever becomes of the rest: a session that is not cleared is thrown away.
+        """
         if not self._tainted or self.identity is None or self._pipeline is not None:
             yield from plainly()
             return
-        pipeline = BasePipeline(self)
+        # The SQL that was run may have ended the transaction itself.
+        ended = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        self.pgconn.enter_pipeline_mode()
+        try:
+            for each in (b"DISCARD ALL",) if ended else (command, b"DISCARD ALL"):
+                self.pgconn.send_query_params(each, None)
+                self.pgconn.pipeline_sync()
+            yield from generators.send(self.pgconn)
+            failure = None if ended else (yield from self._failure_gen())
+            if (yield from self._failure_gen()) is None:
+                self._prepared.clear()
+                self._prepared._to_flush.clear()  # noqa: SLF001 - the server has forgotten them already
+                self._tainted = False
+        finally:
+            with suppress(psycopg.Error):  # some answer is missing, so that the connection is broken
+                self.pgconn.exit_pipeline_mode()
+        if failure is not None:
+            raise failure
 
-        def fill() -> None:
-            end, clear = (
-                partial(self.pgconn.send_query_params, each, None) for each in (command, b"DISCARD ALL")
-            )
-            # The SQL that was run may have ended the transaction itself.
-            ended = self.pgconn.transaction_status == pq.TransactionStatus.IDLE
-            commands: list[Callable[[], None]] = [end, self.pgconn.pipeline_sync, clear]
-            commands = [clear] if ended else commands
-            pipeline.command_queue += commands
-            pipeline.result_queue += [None] * len(commands)
+    def _failure_gen(self) -> PQGen[psycopg.Error | None]:
+        """Read what a command of a pipeline was answered; return the error if it failed."""
+        try:
+            results = yield from generators.fetch_many(self.pgconn)
+        except psycopg.Error as error:
+            return error
+        with suppress(psycopg.Error):  # done is done, also where the connection ends behind the answer
+            yield from generators.fetch_many(self.pgconn)
+        if results and results[-1].status != pq.ExecStatus.FATAL_ERROR:
+            return None
+        return self._error_of(results)
 
-        yield from self.piped_gen(_filling(fill), pipeline)
-        self._prepared.clear()
-        self._prepared._to_flush.clear()  # noqa: SLF001 - the server has forgotten them already
-        self._tainted = False
+    def _error_of(self, results: list[PGresult]) -> psycopg.Error:
+        """Return the error that a command was answered with."""
+        if not results:
+            return psycopg.OperationalError("the connection ended before the command was answered")
+        return psycopg.errors.error_from_result(results[-1], encoding=self.pgconn._encoding)  # noqa: SLF001 - as psycopg does
 
     def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity]:
         """Send commands in one message, the last of which is `_IDENTITY`."""
@@ -255,7 +283,7 @@ class OpeningConnection(BaseConnection[Any]):
         results = yield from generators.execute(self.pgconn)
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)  # noqa: SLF001 - as psycopg does
+                raise self._error_of([result])
         backend, seconds = (results[-1].get_value(0, column) or b"" for column in (0, 1))
         return SessionIdentity.answered(int(backend), float(seconds))
 

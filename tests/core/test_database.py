@@ -20,6 +20,7 @@ from devmentor_models.errors import (
     InvalidValue,
     NotFound,
     PoolTimeout,
+    TransactionAborted,
     TransactionConflict,
     UniqueViolation,
     VersionConflict,
@@ -152,10 +153,11 @@ def test_a_violation_is_typed_and_tells_no_values(database: Database) -> None:
 
 
 def test_a_statement_outside_repositories_raises_the_same_errors(database: Database) -> None:
-    """Raw SQL on the session is translated too, while the block runs."""
-    with database.begin(Actor.service("auth")) as tx:
-        with pytest.raises(DatabaseError) as caught:
-            tx.session.execute(text("SELECT 1 / 0"))
+    """Raw SQL on the session is translated too, while the block runs; the block cannot be committed then."""
+    with pytest.raises(TransactionAborted):
+        with database.begin(Actor.service("auth")) as tx:
+            with pytest.raises(DatabaseError) as caught:
+                tx.session.execute(text("SELECT 1 / 0"))
     assert caught.value.sqlstate == "22012"
 
 

@@ -19,6 +19,7 @@ from devmentor_models.errors import (
     InvalidValue,
     NotFound,
     PoolTimeout,
+    TransactionAborted,
     TransactionConflict,
     UniqueViolation,
     VersionConflict,
@@ -151,10 +152,11 @@ async def test_a_violation_is_typed_and_tells_no_values(async_database: AsyncDat
 
 
 async def test_a_statement_outside_repositories_raises_the_same_errors(async_database: AsyncDatabase) -> None:
-    """Raw SQL on the session is translated too, while the block runs."""
-    async with async_database.begin(Actor.service("auth")) as tx:
-        with pytest.raises(DatabaseError) as caught:
-            await tx.session.execute(text("SELECT 1 / 0"))
+    """Raw SQL on the session is translated too, while the block runs; the block cannot be committed then."""
+    with pytest.raises(TransactionAborted):
+        async with async_database.begin(Actor.service("auth")) as tx:
+            with pytest.raises(DatabaseError) as caught:
+                await tx.session.execute(text("SELECT 1 / 0"))
     assert caught.value.sqlstate == "22012"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
 
 from devmentor_models import Actor, Database
-from devmentor_models.errors import CommitUnknown, DevMentorError, InvalidValue
+from devmentor_models.errors import CommitUnknown, DatabaseError, DevMentorError, InvalidValue
 from devmentor_models.transaction import Transaction
 from tests.soak.ledger import Ledger
 
@@ -145,6 +146,11 @@ class Client:
         self.insert(tx)
         tx.session.execute(text("SELECT 1 / 0"))
 
+    def pass_over_an_error(self, tx: Transaction) -> None:
+        """Write something, and go on as if no statement had been refused: nothing of it can be committed."""
+        with suppress(DatabaseError):
+            self.fail_in_the_server(tx)
+
     def be_refused(self, tx: Transaction) -> None:
         """Give a value that is refused, and go on."""
         try:
@@ -175,6 +181,7 @@ JOBS: dict[Job, int] = {
     Client.undo_a_part: 6,
     Client.fail: 4,
     Client.fail_in_the_server: 3,
+    Client.pass_over_an_error: 2,
     Client.be_refused: 3,
     Client.leave_something: 5,
     Client.find_nothing: 8,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
 
 from devmentor_models import Actor, AsyncDatabase
-from devmentor_models.errors import CommitUnknown, DevMentorError, InvalidValue
+from devmentor_models.errors import CommitUnknown, DatabaseError, DevMentorError, InvalidValue
 from devmentor_models.transaction_async import AsyncTransaction
 from tests.soak.ledger import Ledger
 
@@ -144,6 +145,11 @@ class AsyncClient:
         await self.insert(tx)
         await tx.session.execute(text("SELECT 1 / 0"))
 
+    async def pass_over_an_error(self, tx: AsyncTransaction) -> None:
+        """Write something, and go on as if no statement had been refused: nothing of it can be committed."""
+        with suppress(DatabaseError):
+            await self.fail_in_the_server(tx)
+
     async def be_refused(self, tx: AsyncTransaction) -> None:
         """Give a value that is refused, and go on."""
         try:
@@ -174,6 +180,7 @@ JOBS: dict[Job, int] = {
     AsyncClient.undo_a_part: 6,
     AsyncClient.fail: 4,
     AsyncClient.fail_in_the_server: 3,
+    AsyncClient.pass_over_an_error: 2,
     AsyncClient.be_refused: 3,
     AsyncClient.leave_something: 5,
     AsyncClient.find_nothing: 8,
