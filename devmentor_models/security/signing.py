@@ -30,10 +30,6 @@ from devmentor_models.security.actor import Actor
 KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
 _BLOCK_BYTES = 64  # of SHA-256
 
-#: What identifies a session: its process, and its clock in seconds. Names are qualified and nothing is an
-#: operator, since an earlier transaction may have left a search_path of its own.
-IDENTITY = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
-
 
 @dataclass(frozen=True, slots=True)
 class SessionIdentity:
@@ -49,7 +45,7 @@ class SessionIdentity:
 
     @classmethod
     def answered(cls, backend: int, seconds: float) -> Self:
-        """Return the identity that the server has just answered to `IDENTITY`."""
+        """Return the identity that the server has just told of itself."""
         return cls(backend, seconds - time.monotonic())
 
     def now(self) -> int:
