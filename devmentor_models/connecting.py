@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, OperationalError, waiting
+from psycopg.abc import PQGen
+from psycopg.errors import QueryCanceled, _WaitTimeout
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed
 from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
@@ -43,6 +45,10 @@ BEGIN_ATTEMPTS = 4
 RETRY_SECONDS = 0.2
 #: How long to wait for the server to take note that a statement is given up.
 CANCEL_SECONDS = 2.0
+#: How long until it is asked once more, and how often it is asked in all.
+CANCEL_AGAIN_SECONDS, CANCEL_ATTEMPTS = 0.2, 10
+#: How often a thread that waits for the server looks whether it is interrupted.
+WAIT_SECONDS = 0.1
 
 
 class PooledConnection(OpeningConnection, Connection[Any]):
@@ -72,6 +78,42 @@ class PooledConnection(OpeningConnection, Connection[Any]):
             raise
         pool.note_success(made)
         return made
+
+    def wait(  # type: ignore[override] # psycopg's overloads
+        self,
+        gen: PQGen[T],
+        interval: float = WAIT_SECONDS,
+        timeout: float | None = None,
+    ) -> T:
+        """Drive a generator, as psycopg does; when interrupted, have the server give the statement up."""
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except Exception:
+            raise
+        except BaseException:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self._interrupt(gen)
+            raise
+
+    def _interrupt(self, gen: PQGen[Any]) -> None:
+        """Have the server give up a statement, or else end the connection.
+
+        Between two parts of a message, or before it has arrived, the server passes over a request to cancel;
+        so it is asked again.
+        """
+        try:
+            for _ in range(CANCEL_ATTEMPTS):
+                self._try_cancel(timeout=CANCEL_SECONDS)
+                with suppress(_WaitTimeout):
+                    waiting.wait(gen, self.pgconn.socket, timeout=CANCEL_AGAIN_SECONDS)
+                    return
+            self.pgconn.finish()
+        except QueryCanceled:
+            pass
+        except BaseException as error:
+            self.pgconn.finish()
+            if not isinstance(error, Exception):
+                raise
 
     def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:
         """Ask the server to give up the running statement.

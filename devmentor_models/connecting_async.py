@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, OperationalError, waiting
+from psycopg.abc import PQGen
+from psycopg.errors import QueryCanceled, _WaitTimeout
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
@@ -43,6 +45,10 @@ BEGIN_ATTEMPTS = 4
 RETRY_SECONDS = 0.2
 #: How long to wait for the server to take note that a statement is given up.
 CANCEL_SECONDS = 2.0
+#: How long until it is asked once more, and how often it is asked in all.
+CANCEL_AGAIN_SECONDS, CANCEL_ATTEMPTS = 0.2, 10
+#: How often a thread that waits for the server looks whether it is interrupted.
+WAIT_SECONDS = 0.1
 
 
 class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
@@ -72,6 +78,42 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
             raise
         pool.note_success(made)
         return made
+
+    async def wait(  # type: ignore[override] # psycopg's overloads
+        self,
+        gen: PQGen[T],
+        interval: float = WAIT_SECONDS,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's name
+    ) -> T:
+        """Drive a generator, as psycopg does; when interrupted, have the server give the statement up."""
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except Exception:
+            raise
+        except BaseException:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                await self._interrupt(gen)
+            raise
+
+    async def _interrupt(self, gen: PQGen[Any]) -> None:
+        """Have the server give up a statement, or else end the connection.
+
+        Between two parts of a message, or before it has arrived, the server passes over a request to cancel;
+        so it is asked again.
+        """
+        try:
+            for _ in range(CANCEL_ATTEMPTS):
+                await self._try_cancel(timeout=CANCEL_SECONDS)
+                with suppress(_WaitTimeout):
+                    await waiting.wait_async(gen, self.pgconn.socket, timeout=CANCEL_AGAIN_SECONDS)
+                    return
+            self.pgconn.finish()
+        except QueryCanceled:
+            pass
+        except BaseException as error:
+            self.pgconn.finish()
+            if not isinstance(error, Exception):
+                raise
 
     async def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:  # noqa: ASYNC109 - psycopg's name
         """Ask the server to give up the running statement.

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from sqlalchemy import text
 
+from devmentor_models.connecting_async import CANCEL_ATTEMPTS
 from tests.faults.balance_async import ACTOR, PATIENCE_SECONDS, SIZE, AsyncBalance, async_balanced
 from tests.support.proxy import Proxy
 
@@ -218,6 +219,21 @@ async def test_a_statement_far_away_is_cancelled(way: Way, prepared: bool, devme
             for _ in range(SIZE + 1):
                 await way(work, balance.waits)
                 await balance.settle()
+
+
+@pytest.mark.parametrize("way", [once, by_timeout], ids=lambda way: way.__name__)
+async def test_a_cancellation_overtakes_its_statement(way: Way, prepared: bool, devmentor_url: str) -> None:
+    """The server has nothing to give up yet when it is asked to; so it is asked again."""
+    with Proxy(devmentor_url, delay=0.04) as proxy:
+        async with async_balanced(devmentor_url, proxy.url, prepared_statements=prepared) as balance:
+
+            async def work() -> None:
+                async with balance.database.begin(ACTOR) as tx:
+                    await tx.session.execute(text(f"SELECT {FOREVER}"))
+
+            await balance.assert_whole()
+            await way(work, lambda: balance.database.pool_stats().available < SIZE)
+            assert 1 < proxy.cancels < CANCEL_ATTEMPTS
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ class Proxy:
         messages: How many messages went each way since the last `reset`, not counting a client's very first.
         round_trips: How often clients had to wait: something was sent, and then something came back.
         cuts: How many connections were cut.
+        cancels: How often the server was asked to give up a statement.
     """
 
     def __init__(self, url: str, *, delay: float = 0.0) -> None:
@@ -61,7 +62,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._links: set[_Link] = set()
         self.plan: tuple[int, Direction, bool] | None = None
-        self.cuts = 0
+        self.cuts = self.cancels = 0
         self.refusing = False
         self.reset()
 
@@ -213,6 +214,7 @@ class _Link:
             self.client[1].write(b"N")
         writer.write(head + await reader.readexactly(length - 8))
         await writer.drain()
+        self.proxy.cancels += code == _CANCEL_REQUEST
         return code != _CANCEL_REQUEST or not await reader.read()
 
     def _count(self, buffer: bytes, way: Direction) -> tuple[bytes | None, bytes]:
