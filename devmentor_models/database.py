@@ -90,7 +90,13 @@ class Database:
         """
         if not isinstance(actor, Actor):
             raise ActorMissing
-        return Transaction(self, actor, readonly=readonly, isolation=isolation)
+        return Transaction(self, Opening(actor, self._key, readonly, isolation))
+
+    def _begin_single(self, actor: Actor) -> Transaction:
+        """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
+        if not isinstance(actor, Actor):
+            raise ActorMissing
+        return Transaction(self, Opening(actor, self._key, single=True))
 
     def run(
         self,
@@ -179,13 +185,14 @@ class Database:
     ) -> None:
         self.close()
 
-    def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> Session:
-        """Return a session whose transaction has begun as ``actor``."""
-        opening = Opening(actor, self._key, readonly, isolation)
-        return self._pool.past_dead_connections(partial(self._begin, actor, opening))
+    def _open(self, opening: Opening) -> Session:
+        """Return a session whose transaction begins so."""
+        return self._pool.past_dead_connections(partial(self._begin, opening))
 
-    def _begin(self, actor: Actor, opening: Opening) -> Session:
-        session = Session(self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor})
+    def _begin(self, opening: Opening) -> Session:
+        session = Session(
+            self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: opening.actor}
+        )
         try:
             with translated():
                 begin_with(session, opening)

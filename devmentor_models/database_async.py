@@ -89,7 +89,13 @@ class AsyncDatabase:
         """
         if not isinstance(actor, Actor):
             raise ActorMissing
-        return AsyncTransaction(self, actor, readonly=readonly, isolation=isolation)
+        return AsyncTransaction(self, Opening(actor, self._key, readonly, isolation))
+
+    def _begin_single(self, actor: Actor) -> AsyncTransaction:
+        """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
+        if not isinstance(actor, Actor):
+            raise ActorMissing
+        return AsyncTransaction(self, Opening(actor, self._key, single=True))
 
     async def run(
         self,
@@ -178,14 +184,13 @@ class AsyncDatabase:
     ) -> None:
         await self.close()
 
-    async def _open(self, actor: Actor, *, readonly: bool, isolation: Isolation | None) -> AsyncSession:
-        """Return a session whose transaction has begun as ``actor``."""
-        opening = Opening(actor, self._key, readonly, isolation)
-        return await self._pool.past_dead_connections(partial(self._begin, actor, opening))
+    async def _open(self, opening: Opening) -> AsyncSession:
+        """Return a session whose transaction begins so."""
+        return await self._pool.past_dead_connections(partial(self._begin, opening))
 
-    async def _begin(self, actor: Actor, opening: Opening) -> AsyncSession:
+    async def _begin(self, opening: Opening) -> AsyncSession:
         session = AsyncSession(
-            self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: actor}
+            self._pool.engine, autobegin=False, expire_on_commit=False, info={ACTOR_KEY: opening.actor}
         )
         try:
             with translated():

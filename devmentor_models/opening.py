@@ -30,7 +30,7 @@ from psycopg.pq.abc import PGresult
 from devmentor_models.pinned import CLIENT_ENCODING
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
-from devmentor_models.security.signing import ContextKey, SessionIdentity, context_arguments
+from devmentor_models.security.signing import IDENTITY, ContextKey, SessionIdentity, context_arguments
 
 _BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
 #: What psycopg looks at before it writes or reads a value, as the server reports it.
@@ -40,11 +40,6 @@ _FORMATS = (
 )
 _TEXT, _INTEGER, _BIGINT = 25, 23, 20
 _BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
-
-# Which process it is, and its clock in seconds. Names are qualified and nothing is an operator, since an
-# earlier transaction may have left a search_path of its own; and the seconds are numeric, since a login may
-# have set extra_float_digits so that 1.8e9 reads as 2e+09, a clock by which every signature has expired.
-_IDENTITY = "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.clock_timestamp())"
 
 # An earlier client of the same process may have prepared statements of its own under the names that a driver
 # or a pooler uses. Nothing can undo that; so the session ends, and the transaction begins on another one.
@@ -70,12 +65,15 @@ class Opening:
         key: What signs that; None where contexts are not signed.
         readonly: Refuse writes.
         isolation: The isolation level.
+        single: One statement is all that there will be, and it reads. With what enters the context, in
+            the same message, it is a transaction by itself, which takes neither BEGIN nor COMMIT.
     """
 
     actor: Actor
     key: ContextKey | None = None
     readonly: bool = False
     isolation: str | None = None
+    single: bool = False
 
     @property
     def begin(self) -> str:
@@ -103,7 +101,7 @@ class OpeningConnection(BaseConnection[Any]):
 
     def know_gen(self) -> PQGen[None]:
         """Find out which server process this connection has, and whether it has it for itself."""
-        found = yield from self._ask_gen([_IDENTITY])
+        found = yield from self._ask_gen([IDENTITY])
         # A pooler tells its clients a process id of its own making.
         self.identity = found if found.backend == self.pgconn.backend_pid else None
 
@@ -112,7 +110,7 @@ class OpeningConnection(BaseConnection[Any]):
         self._opening, self._begun = opening, None
         prepares = self.prepare_threshold is not None
         if self.identity is None and (opening.key or prepares):
-            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), _IDENTITY]
+            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), IDENTITY]
             self._begun = yield from self._ask_gen(asked)
 
     def _first(self, opening: Opening) -> list[str]:
@@ -131,14 +129,14 @@ class OpeningConnection(BaseConnection[Any]):
         """
         return all(self.pgconn.parameter_status(name) == value for name, value in _FORMATS)
 
-    def enqueue_opening(self, pipeline: BasePipeline) -> None:
-        """Put what begins the transaction in front of the next statement."""
+    def enqueue_opening(self, pipeline: BasePipeline, *, alone: bool = True) -> None:
+        """Put what begins the transaction in front of the next statement, or into a message of its own."""
         opening, self._opening = self._opening, None
         if opening is None:
             return
         send = self.pgconn.send_query_params
         commands: list[Callable[[], None]] = []
-        if self._begun is None:
+        if self._begun is None and (alone or not opening.single or self.identity is None):
             commands += [partial(send, command.encode(), None) for command in self._first(opening)]
         arguments = opening.arguments(self._begun or self.identity)
         commands.append(partial(send, _BEGIN_AS, arguments, param_types=_BEGIN_AS_TYPES))
@@ -278,7 +276,7 @@ class OpeningConnection(BaseConnection[Any]):
         return psycopg.errors.error_from_result(results[-1], encoding=self.pgconn._encoding)  # noqa: SLF001 - as psycopg does
 
     def _ask_gen(self, commands: list[str]) -> PQGen[SessionIdentity]:
-        """Send commands in one message, the last of which is `_IDENTITY`."""
+        """Send commands in one message, the last of which is `IDENTITY`."""
         self.pgconn.send_query("; ".join(commands).encode())
         results = yield from generators.execute(self.pgconn)
         for result in results:
@@ -326,7 +324,7 @@ class OpeningCursor(BaseCursor[Any, Any]):
             yield from work  # what begins the transaction goes ahead in a message of its own
         else:
             pipeline = BasePipeline(connection)
-            connection.enqueue_opening(pipeline)
+            connection.enqueue_opening(pipeline, alone=False)
             yield from connection.piped_gen(work, pipeline)
 
 

@@ -60,7 +60,7 @@ def sign_in(
     """
     reason = ""
     for _ in range(_LOOKS):
-        with database.begin(actor) as tx:
+        with database._begin_single(actor) as tx:  # noqa: SLF001 - nobody else may send one statement alone
             account = tx.users.find_credentials(email)
         stored = None if account is None else account.password_hash
         check = verify_password(password, stored, bcrypt_cost=bcrypt_cost)

@@ -59,7 +59,7 @@ async def sign_in(
     """
     reason = ""
     for _ in range(_LOOKS):
-        async with database.begin(actor) as tx:
+        async with database._begin_single(actor) as tx:  # noqa: SLF001 - nobody else may send one statement alone
             account = await tx.users.find_credentials(email)
         stored = None if account is None else account.password_hash
         check = await verify_password_async(password, stored, bcrypt_cost=bcrypt_cost)

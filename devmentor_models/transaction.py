@@ -38,6 +38,7 @@ from devmentor_models.memory.documents import DocumentRepository
 from devmentor_models.memory.history import SearchHistoryRepository
 from devmentor_models.memory.memory import MemoryRepository
 from devmentor_models.memory.outbox import VectorOutboxRepository
+from devmentor_models.opening import Opening
 from devmentor_models.projects.repositories import (
     ActivityRepository,
     CollaboratorRepository,
@@ -47,10 +48,9 @@ from devmentor_models.projects.repositories import (
     TaskRepository,
     TemplateRepository,
 )
-from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
-    from devmentor_models.database import Database, Isolation
+    from devmentor_models.database import Database
 
 
 class Transaction:
@@ -65,22 +65,17 @@ class Transaction:
 
     session: Session
 
-    def __init__(
-        self, database: Database, actor: Actor, *, readonly: bool, isolation: Isolation | None
-    ) -> None:
-        self.actor = actor
+    def __init__(self, database: Database, opening: Opening) -> None:
+        self.actor = opening.actor
         self._database = database
-        self._readonly = readonly
-        self._isolation: Isolation | None = isolation
+        self._opening = opening
         self._entered = False
 
     def __enter__(self) -> Self:
         if self._entered:
             raise TransactionReused
         self._entered = True
-        self.session = self._database._open(  # noqa: SLF001 - the two are one mechanism
-            self.actor, readonly=self._readonly, isolation=self._isolation
-        )
+        self.session = self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
         return self
 
     def __exit__(
@@ -225,7 +220,7 @@ class Transaction:
     @cached_property
     def memory(self) -> MemoryRepository:
         """Search in what a user remembered."""
-        return MemoryRepository(self.session, readonly=self._readonly)
+        return MemoryRepository(self.session, readonly=self._opening.readonly)
 
     @cached_property
     def search_history(self) -> SearchHistoryRepository:

@@ -37,6 +37,7 @@ from devmentor_models.memory.documents_async import AsyncDocumentRepository
 from devmentor_models.memory.history_async import AsyncSearchHistoryRepository
 from devmentor_models.memory.memory_async import AsyncMemoryRepository
 from devmentor_models.memory.outbox_async import AsyncVectorOutboxRepository
+from devmentor_models.opening import Opening
 from devmentor_models.projects.repositories_async import (
     AsyncActivityRepository,
     AsyncCollaboratorRepository,
@@ -46,10 +47,9 @@ from devmentor_models.projects.repositories_async import (
     AsyncTaskRepository,
     AsyncTemplateRepository,
 )
-from devmentor_models.security.actor import Actor
 
 if TYPE_CHECKING:
-    from devmentor_models.database_async import AsyncDatabase, Isolation
+    from devmentor_models.database_async import AsyncDatabase
 
 
 class AsyncTransaction:
@@ -64,22 +64,17 @@ class AsyncTransaction:
 
     session: AsyncSession
 
-    def __init__(
-        self, database: AsyncDatabase, actor: Actor, *, readonly: bool, isolation: Isolation | None
-    ) -> None:
-        self.actor = actor
+    def __init__(self, database: AsyncDatabase, opening: Opening) -> None:
+        self.actor = opening.actor
         self._database = database
-        self._readonly = readonly
-        self._isolation: Isolation | None = isolation
+        self._opening = opening
         self._entered = False
 
     async def __aenter__(self) -> Self:
         if self._entered:
             raise TransactionReused
         self._entered = True
-        self.session = await self._database._open(  # noqa: SLF001 - the two are one mechanism
-            self.actor, readonly=self._readonly, isolation=self._isolation
-        )
+        self.session = await self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
         return self
 
     async def __aexit__(
@@ -225,7 +220,7 @@ class AsyncTransaction:
     @cached_property
     def memory(self) -> AsyncMemoryRepository:
         """Search in what a user remembered."""
-        return AsyncMemoryRepository(self.session, readonly=self._readonly)
+        return AsyncMemoryRepository(self.session, readonly=self._opening.readonly)
 
     @cached_property
     def search_history(self) -> AsyncSearchHistoryRepository:

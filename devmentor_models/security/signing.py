@@ -31,6 +31,12 @@ KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
 _BLOCK_BYTES = 64  # of SHA-256
 
 
+#: What identifies a session: its process, and its clock in seconds. Names are qualified and nothing is an
+#: operator, since an earlier transaction may have left a search_path of its own. The seconds are numeric: a
+#: login may have set extra_float_digits so that 1.8e9 reads as 2e+09, by which every signature has expired.
+IDENTITY = "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.clock_timestamp())"
+
+
 @dataclass(frozen=True, slots=True)
 class SessionIdentity:
     """The server process behind a connection, and how its clock differs from this machine's.
@@ -45,7 +51,7 @@ class SessionIdentity:
 
     @classmethod
     def answered(cls, backend: int, seconds: float) -> Self:
-        """Return the identity that the server has just told of itself."""
+        """Return the identity that the server has just answered to `IDENTITY`."""
         return cls(backend, seconds - time.monotonic())
 
     def now(self) -> int:

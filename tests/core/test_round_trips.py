@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,14 +16,17 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import User
+from devmentor_models.kit.passwords import hash_password
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.values import NewChunk
+from devmentor_models.sign_in import sign_in
 from tests.support.users import NewUser
 
 #: What a client waits for an answer to: a simple query, and the end of an extended one.
 ROUND_TRIPS = ("Query", "Sync")
 #: psycopg prepares a statement at its third execution, which takes a message more, once.
 WARM_UP = 4
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
@@ -134,6 +138,24 @@ def test_a_login_takes_two_transactions_of_two_round_trips(
     for query in (find, opened):
         assert kinds(query) == [*BEGIN, *BEGIN, *STATEMENT, "Sync"]
     assert commit == end == ['Query\t "COMMIT"']
+
+
+def test_a_sign_in_takes_four_round_trips(single: Database, user: User, tmp_path: Path) -> None:
+    """One finds the account, a transaction by itself; two statements and COMMIT open the session."""
+    actor = Actor.service("auth")
+    with single.begin(actor) as tx:
+        name = f"four-{uuid4().hex}"
+        email = f"{name}@example.com"
+        user_id = tx.users.register(email=email, username=name, password_hash=hash_password(PASSWORD)).user.id
+
+    def login() -> None:
+        assert sign_in(single, email, PASSWORD, actor=actor).user_id == user_id
+
+    find, login_, opened, end = sent_by(single, login, tmp_path / "trace")
+    assert kinds(find) == [*BEGIN, *STATEMENT, "Sync"]
+    assert kinds(login_) == [*BEGIN, *BEGIN, *STATEMENT, "Sync"]
+    assert kinds(opened) == [*STATEMENT, "Sync"]
+    assert end == ['Query\t "COMMIT"']
 
 
 def test_a_token_costs_one_round_trip_more(single: Database, user: User, tmp_path: Path) -> None:
