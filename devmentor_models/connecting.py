@@ -79,7 +79,7 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         pool.note_success(made)
         return made
 
-    def wait(  # type: ignore[override] # psycopg's overloads
+    def wait(
         self,
         gen: PQGen[T],
         interval: float = WAIT_SECONDS,

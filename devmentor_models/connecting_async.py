@@ -79,7 +79,7 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         pool.note_success(made)
         return made
 
-    async def wait(  # type: ignore[override] # psycopg's overloads
+    async def wait(
         self,
         gen: PQGen[T],
         interval: float = WAIT_SECONDS,

@@ -158,7 +158,7 @@ def test_a_statement_outside_repositories_raises_the_same_errors(database: Datab
         with database.begin(Actor.service("auth")) as tx:
             with pytest.raises(DatabaseError) as caught:
                 tx.session.execute(text("SELECT 1 / 0"))
-    assert caught.value.sqlstate == "22012"
+            assert caught.value.sqlstate == "22012"
 
 
 def test_a_lost_write_is_noticed(database: Database) -> None:

@@ -157,7 +157,7 @@ async def test_a_statement_outside_repositories_raises_the_same_errors(async_dat
         async with async_database.begin(Actor.service("auth")) as tx:
             with pytest.raises(DatabaseError) as caught:
                 await tx.session.execute(text("SELECT 1 / 0"))
-    assert caught.value.sqlstate == "22012"
+            assert caught.value.sqlstate == "22012"
 
 
 async def test_a_lost_write_is_noticed(async_database: AsyncDatabase) -> None:

@@ -73,7 +73,7 @@ class AsyncClient:
         """Do one transaction, and note its outcome. Raises only what the library must not raise."""
         ledger = self.ledger
         ledger.begin()
-        job = random.choices(list(JOBS), weights=JOBS.values())[0]
+        job = random.choices(list(JOBS), weights=list(JOBS.values()))[0]
         try:
             await self._transact(job)
             ledger.commit()
