@@ -3,7 +3,8 @@
 It runs in the given database itself, in one transaction that is rolled back: a copy would show how the
 revisions are, not what somebody has done to this database since. What it writes are rows of users whom it
 makes up, so it waits for nobody and nobody waits for it; a TRUNCATE, which a wrong grant would allow, gives
-up at once rather than wait for the table. Each attempt runs as a login of one role, under a savepoint.
+up at once rather than wait for the table. Each attempt runs as a login of one role, under a savepoint. What
+one transaction leaves to the next takes two that commit: that is tried in a scratch database (`leftovers`).
 
 What is expected comes from ``__security__`` and from the reasons beside what has none (`declared`). What
 there is comes from the catalog: whatever nobody has classified is a failure.
@@ -22,12 +23,14 @@ from devmentor_models.errors import ConfigurationError
 from devmentor_models.proof.catalog import check_catalog
 from devmentor_models.proof.declared import NOBODY, TRIED, protected
 from devmentor_models.proof.functions import attempt_functions
+from devmentor_models.proof.leftovers import prove_across
 from devmentor_models.proof.references import check_references, check_uniqueness
 from devmentor_models.proof.report import Failure, Report, lines
 from devmentor_models.proof.rows import attempt_rows
 from devmentor_models.proof.sideways import attempt_sideways
 from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import settle
+from devmentor_models.registry import TECHNICAL_SCHEMA
 from devmentor_models.settings import conninfo
 
 #: Another proof may be making its logins: whoever adds a member to a role waits for the others that do.
@@ -35,15 +38,18 @@ _PATIENCE = "SET LOCAL lock_timeout = '60s'"
 _LIMITS = "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '30s'; SET LOCAL jit = off"
 
 
-def prove(url: str) -> Report:
+def prove(url: str, *, through: str | None = None) -> Report:
     """Try every way round isolation in a database, and take all of it back.
 
     Args:
         url: The database, as a superuser: attempts run as logins of every role, which only such a one takes.
+        through: The pooler that services connect to, in front of the same server; what is tried across
+            transactions then goes through it.
 
     Raises:
         ConfigurationError: The login is no superuser, the database is not at the newest revision, or the
-            factories are not installed.
+            factories are not installed; or there is no server for a scratch database, or the pooler does not
+            let its logins in.
     """
     if (found := migrate.current(url)) != migrate.head():
         raise ConfigurationError(f"The database is at {found}; run `devmentor-db upgrade` first.")
@@ -54,9 +60,12 @@ def prove(url: str) -> Report:
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
-            return prove_on(connection)
+            report = prove_on(connection)
+            signed = bool(connection.scalar(text(f"SELECT {TECHNICAL_SCHEMA}.signed()")))
         finally:
             transaction.rollback()
+    prove_across(url, report, signed=signed, through=through)
+    return report
 
 
 def prove_on(connection: Connection) -> Report:

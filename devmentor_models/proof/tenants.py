@@ -63,7 +63,7 @@ def settle(connection: Connection, tables: dict[str, Protected]) -> Tenants:
             'The proof needs rows, which factories make: pip install "devmentor-models[testing]".'
         ) from None
     made = factories_by_table()
-    with _with_keys(), Session(connection, join_transaction_mode="create_savepoint") as session:
+    with with_keys(), Session(connection, join_transaction_mode="create_savepoint") as session:
         users = [made["auth.users"].insert(session) for _ in range(4)]
         tenants = Tenants(*(user.id for user in users))
         stranger, victim, viewer, editor = users
@@ -118,7 +118,7 @@ def _as_json(connection: Connection, protected: Protected, row: Any) -> Row:
 
 
 @contextmanager
-def _with_keys() -> Iterator[None]:
+def with_keys() -> Iterator[None]:
     """Encrypt with the service's keys, or with new ones: nobody reads these rows again."""
     if os.environ.get(KEYS_VARIABLE):
         yield

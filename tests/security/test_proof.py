@@ -16,6 +16,7 @@ from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.base import Base
 from devmentor_models.migrations import context_keys
 from devmentor_models.proof import Failure, Report, lines, prove
+from devmentor_models.proof.planted import planted
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
 
@@ -26,8 +27,9 @@ def counted(url: str) -> list[tuple[object, ...]]:
     """Return how many users and roles there are, and who may do what with one table."""
     query = (
         "SELECT (SELECT count(*) FROM auth.users),"
-        " (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'devmentor_proof%'),"
-        " (SELECT relacl::text FROM pg_class WHERE oid = 'projects.projects'::regclass)"
+        " (SELECT count(*) FROM pg_roles WHERE rolname ~ '^devmentor_proof_(?!across)'),"
+        " (SELECT relacl::text FROM pg_class WHERE oid = 'projects.projects'::regclass),"
+        " (SELECT count(*) FROM auth.audit_log), (SELECT count(*) FROM projects.projects)"
     )
     with psycopg.connect(conninfo(url)) as connection:
         return connection.execute(query.encode()).fetchall()
@@ -46,6 +48,7 @@ def test_the_shipped_schema_is_isolated(devmentor_database_url: str) -> None:
     assert set(found["matrix"]) == set(Base.metadata.tables) & set(found["relations"])
     assert len(found["matrix"]) == len(list(Base.registry.mappers))
     assert sum(found["ways"].values()) > ENOUGH
+    assert {attempt.way for attempt in planted()} <= set(found["ways"])
     assert found["matrix"]["projects.tasks"]["devmentor_projects"] == "riud+riud"
     assert found["matrix"]["projects.tasks"]["no group"] == "-"
     assert counted(devmentor_database_url) == before
@@ -58,6 +61,8 @@ def test_nobody_forges_a_signed_context(devmentor_database_url: str) -> None:
     report = prove(devmentor_database_url)
     assert [str(failure) for failure in report.failures] == []
     assert report.ways["context set by hand"] > 0
+    assert report.ways["across transactions: a context forged"] > 0
+    assert any("read and replayed at once: NOT DEFENDED" in limit for limit in report.limits)
     assert not any("set by hand" in limit for limit in report.limits)
 
 
