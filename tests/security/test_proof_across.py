@@ -47,11 +47,14 @@ class Hole:
 
 UNSIGNED = {
     "settings are not pinned": Hole(
-        "begin_as", r"EXECUTE 'SET LOCAL [^']*(?:''[^']*)*';", "", ("TimeZone", "array_nulls", "search_path")
+        "begin_as",
+        r",\s*pg_catalog\.set_config\('search_path'.*(?=\);\s*PERFORM devmentor\.enter)",
+        "",
+        ("TimeZone", "array_nulls", "search_path"),
     ),
     "row security is not pinned": Hole(
         "begin_as",
-        r"SET LOCAL row_security = ''on''",
+        r",\s*pg_catalog\.set_config\('row_security', 'on', true\)",
         "",
         ("row_security",),
         "the victim got PermissionDenied",
@@ -61,18 +64,20 @@ AT_ONCE = "the attacker read the victim's rows at once"
 SIGNED = {
     "any session": Hole(
         "enter",
-        r"p_backend IS DISTINCT FROM pg_backend_pid\(\)",
-        "false",
+        r"p_backend = pg_backend_pid\(\)",
+        "true",
         ("enter, of another session", "begin_as, of another session"),
         AT_ONCE,
     ),
     "any time": Hole(
         "enter", r"> 60000", "> 90000", ("enter, a minute old", "begin_as, of a minute ahead"), AT_ONCE
     ),
-    "any seal": Hole("matches", r"RETURN EXISTS \([^;]*;", "RETURN true;", ("enter, altered",), AT_ONCE),
+    "any seal": Hole(
+        "enter", r"believed IS NOT TRUE THEN\s+RAISE", "false THEN RAISE", ("enter, altered",), AT_ONCE
+    ),
     "any context": Hole("signed", "true", "false", ("enter, unsigned", "begin_as, unsigned"), AT_ONCE),
     "any seal later on": Hole(
-        "check_seal", r"RETURN devmentor.*;", "RETURN true;", ("with another transaction's seal",), AT_ONCE
+        "sealed_context", "IF sha256", "IF true OR sha256", ("with another transaction's seal",), AT_ONCE
     ),
 }
 
@@ -135,7 +140,7 @@ def test_the_scratch_database_is_like_the_live_one(
     devmentor_server: DatabaseServer, devmentor_database_url: str
 ) -> None:
     """What somebody did by hand to functions, rights and settings is there as well; then it is dropped."""
-    rewrite(devmentor_database_url, "begin_as", "EXECUTE 'CLOSE ALL';", "NULL;")
+    rewrite(devmentor_database_url, "begin_as", "CLOSE ALL; ", "")
     with (
         devmentor_server.login(devmentor_database_url, "devmentor_ai") as login,
         psycopg.connect(conninfo(devmentor_database_url)) as connection,
