@@ -22,11 +22,11 @@ pytestmark = pytest.mark.services
 
 #: What the begin of a transaction undoes, and which attempts tell of it where it does not.
 UNDONE = {
-    "RESET ALL": ("EXECUTE 'RESET ALL';", ("work_mem", "plan_cache_mode", "enable_indexscan")),
-    "RESET ROLE": ("EXECUTE 'RESET ROLE';", ("SET ROLE", "SET ROLE after COMMIT")),
-    "CLOSE ALL": ("EXECUTE 'CLOSE ALL';", ("cursor WITH HOLD",)),
-    "UNLISTEN": (r"EXECUTE 'UNLISTEN \*';", ("LISTEN",)),
-    "DISCARD TEMP": ("EXECUTE 'DISCARD TEMP';", ("domain uuid", "table", "composite type")),
+    "RESET ALL": ("RESET ALL; ", ("work_mem", "plan_cache_mode", "enable_indexscan")),
+    "RESET ROLE": ("RESET ROLE; ", ("SET ROLE", "SET ROLE after COMMIT")),
+    "CLOSE ALL": ("CLOSE ALL; ", ("cursor WITH HOLD",)),
+    "UNLISTEN": (r"UNLISTEN \*; ", ("LISTEN",)),
+    "DISCARD TEMP": ("; DISCARD TEMP", ("domain uuid", "table", "composite type")),
     "advisory locks": (
         r"PERFORM pg_catalog.pg_advisory_unlock_all\(\);",
         ("advisory lock", "advisory lock, rolled back"),
