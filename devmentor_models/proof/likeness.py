@@ -86,4 +86,4 @@ def _set(copy: psycopg.Connection[Any], whose: sql.Composed, name: str, value: s
     if name in _LISTS:  # a list is kept as it was written, with quotes of its own
         copy.execute("SELECT set_config(%s, %s, true)", [name, value])
         given = sql.SQL("FROM CURRENT")
-    copy.execute(sql.SQL("ALTER {} SET {} {}").format(whose, sql.SQL(name), given))
+    copy.execute(sql.SQL("ALTER {} SET {} {}").format(whose, sql.Identifier(*name.split(".")), given))
