@@ -3,7 +3,7 @@
 The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. A
 restrictive policy asks once in a statement, where before each thing that was asked of the context did.
 
-Revision: 0d1c5a6e0111
+Revision: 0d1c5a6e0112
 Revises: 0d1c5a6e0103
 Created: 2026-11-29 16:33:00+00:00
 """
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0d1c5a6e0111"
+revision: str = "0d1c5a6e0112"
 down_revision: str | None = "0d1c5a6e0103"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-compatible_from: str = "0d1c5a6e0111"  # code before it calls devmentor.enter() without saying who acts
+compatible_from: str = "0d1c5a6e0112"  # code before it calls devmentor.enter() without saying who acts
 lint_exceptions = {
     "renaming-object": "Policies follow the functions, and the names are there again at once.",
     "ban-drop-function": "Nothing that was released calls them; see compatible_from.",
