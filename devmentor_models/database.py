@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from devmentor_models.connecting import Pool
 from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
-    ActorMissing,
     DevMentorError,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
@@ -87,15 +86,12 @@ class Database:
             InsecureConnection: On entry, the server could not be reached by TLS as the URL demands.
             DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
+            TransactionAborted: On exit, a statement of the block had failed, and its error was passed over.
         """
-        if not isinstance(actor, Actor):
-            raise ActorMissing
         return Transaction(self, Opening(actor, self._key, readonly, isolation))
 
     def _begin_single(self, actor: Actor) -> Transaction:
         """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
-        if not isinstance(actor, Actor):
-            raise ActorMissing
         return Transaction(self, Opening(actor, self._key, single=True))
 
     def run(

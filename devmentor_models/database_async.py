@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from devmentor_models.connecting_async import AsyncPool
 from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
-    ActorMissing,
     DevMentorError,
 )
 from devmentor_models.handshake import QUERY, SchemaState, explain, judge
@@ -86,15 +85,12 @@ class AsyncDatabase:
             InsecureConnection: On entry, the server could not be reached by TLS as the URL demands.
             DatabaseClosed: On entry, the database was closed.
             CommitUnknown: On exit, the connection broke during COMMIT.
+            TransactionAborted: On exit, a statement of the block had failed, and its error was passed over.
         """
-        if not isinstance(actor, Actor):
-            raise ActorMissing
         return AsyncTransaction(self, Opening(actor, self._key, readonly, isolation))
 
     def _begin_single(self, actor: Actor) -> AsyncTransaction:
         """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
-        if not isinstance(actor, Actor):
-            raise ActorMissing
         return AsyncTransaction(self, Opening(actor, self._key, single=True))
 
     async def run(

@@ -27,6 +27,7 @@ from psycopg._pipeline_base import BasePipeline
 from psycopg.abc import PQGen
 from psycopg.pq.abc import PGresult
 
+from devmentor_models.errors import ActorMissing
 from devmentor_models.pinned import CLIENT_ENCODING
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
@@ -74,6 +75,11 @@ class Opening:
     readonly: bool = False
     isolation: str | None = None
     single: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse to begin for nobody."""
+        if not isinstance(self.actor, Actor):
+            raise ActorMissing
 
     @property
     def begin(self) -> str:
