@@ -113,10 +113,6 @@ class Actor:
         """``user:<id>`` or ``service:<name>``, as the audit trail shows it."""
         return f"user:{self.user_id}" if self.kind is ActorKind.USER else f"service:{self.name}"
 
-    def settings(self) -> dict[str, str]:
-        """Return the transaction's ``devmentor.*`` settings; empty where nothing is known."""
-        return dict(zip((f"devmentor.{name}" for name in ACTOR_SETTINGS), self.context(), strict=True))
-
     def context(self) -> tuple[str, ...]:
         """Return what the database is told, in the order of `ACTOR_SETTINGS`."""
         return (

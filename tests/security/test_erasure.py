@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import AuditEntry
+from devmentor_models.security.signing import context_sql
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from devmentor_models.testing.factories.projects import TaskFactory
@@ -79,8 +80,7 @@ def live_among_others(database: Database, url: str, person: UUID, other: UUID) -
         own = tx.projects.create(name="marker of mine")
         tx.collaborators.add(own.id, other)
     with psycopg.connect(conninfo(url)) as connection:  # an edit in the other one's project
-        for name, value in acting.settings().items():
-            connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        connection.execute(context_sql(acting).encode())
         connection.execute("UPDATE projects.tasks SET title = 'changed' WHERE id = %s", [task.id])
 
 
