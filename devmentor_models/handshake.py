@@ -19,13 +19,14 @@ from devmentor_models.errors import (
     SchemaUnknown,
 )
 from devmentor_models.kit.translate import translate
+from devmentor_models.security.signing import SWITCHED_ON
 
 #: One round trip. The server answers for an empty database as well, by an error.
 QUERY = (
     "SELECT r.revision, r.compatible_from,"
     " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END,"
     " EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'devmentor'::regnamespace AND p.proname = 'signed'"
-    " AND p.pronargs = 0 AND pg_get_function_sqlbody(p.oid) = 'RETURN true')"
+    f" AND p.pronargs = 0 AND {SWITCHED_ON})"
     " FROM devmentor.revisions r, pg_roles u WHERE u.rolname = current_user ORDER BY r.position"
 )
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
 from devmentor_models.migrations.identifiers import literal
-from devmentor_models.security.signing import ContextKeys
+from devmentor_models.security.signing import SWITCHED_ON, ContextKeys
 
 TABLE = f"{TECHNICAL_SCHEMA}.context_keys"
 
@@ -44,8 +44,8 @@ _LOCK_KEY = 0x6465766D6B6579
 # From the catalogs, which everybody may read. The keys themselves are the owner's alone, but not how much
 # room they take; a table that held one until it was emptied may look as if it still did.
 _STATE = text(
-    """
-    SELECT c.oid IS NOT NULL, pg_get_function_sqlbody(p.oid) = 'RETURN true',
+    f"""
+    SELECT c.oid IS NOT NULL, {SWITCHED_ON},
            coalesce(pg_relation_size(c.oid), 0) > 0
     FROM pg_namespace n
     JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'signed' AND p.pronargs = 0

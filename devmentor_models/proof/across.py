@@ -26,6 +26,7 @@ from devmentor_models.proof.planted import LOOT, PREPARED, Answer, Planted
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import SIGNATURE_SECONDS
 from devmentor_models.security.signing import (
+    IDENTITY,
     SessionIdentity,
     context_arguments,
     signing_key,
@@ -36,10 +37,7 @@ _PREPARING = 3  # after so many times the driver has prepared what it runs
 _GONE_SECONDS = 5.0  # for a session that was ended to be gone
 
 # Known to be the library's own: only what is planted makes a session one to be cleared.
-_SESSION = constant(
-    "SELECT pg_catalog.pg_backend_pid(), EXTRACT(epoch FROM pg_catalog.clock_timestamp()),"
-    " pg_catalog.current_setting('devmentor.seal', true)"
-)
+_SESSION = constant(f"{IDENTITY}, pg_catalog.current_setting('devmentor.seal', true)")
 ENDED = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s"
 _PROJECTS = "SELECT id FROM projects.projects WHERE user_id = ANY(%s)"
 _COLLABORATORS = "SELECT 1 FROM projects.project_collaborators WHERE user_id = ANY(%s) OR member_id = ANY(%s)"

@@ -11,7 +11,6 @@ Attempts are data (`planted`), and `across` makes one.
 
 from __future__ import annotations
 
-import base64
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.proof.across import ENDED, Across, Tenant
 from devmentor_models.proof.likeness import likeness
@@ -57,7 +57,7 @@ def prove_across(url: str, report: Report, *, signed: bool, through: str | None 
         ConfigurationError: There is no server for a scratch database, or the pooler does not let us in.
     """
     with likeness(url) as scratch:
-        key = base64.b64encode(secrets.token_bytes(32)).decode() if signed else None
+        key = generate_key() if signed else None
         if key:
             context_keys.install(scratch, ContextKeys.from_text(key))
         attempt_leftovers(scratch, report, key=key, through=through)

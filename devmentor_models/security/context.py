@@ -138,7 +138,8 @@ END
 $fn$
 """
 
-# Not in a parallel worker, which has a process id of its own; the leader asks, and tells its workers.
+# Not in a parallel worker, which has a process id of its own; the leader asks, and tells its workers. Two
+# branches, since what one condition says is prepared as a whole, whether it is evaluated or not.
 _SEALED_CONTEXT = f"""
 CREATE FUNCTION devmentor.sealed_context() RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000 {DEFINER} AS $fn$

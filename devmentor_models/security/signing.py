@@ -30,6 +30,8 @@ from devmentor_models.security.actor import Actor
 KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
 _BLOCK_BYTES = 64  # of SHA-256
 
+#: Whether ``devmentor.signed()``, which is ``p`` of pg_proc, is switched on; the catalog answers anybody.
+SWITCHED_ON = "pg_get_function_sqlbody(p.oid) = 'RETURN true'"
 
 #: What identifies a session: its process, and its clock in seconds. Names are qualified and nothing is an
 #: operator, since an earlier transaction may have left a search_path of its own. The seconds are numeric: a

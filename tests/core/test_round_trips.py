@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from sqlalchemy import text
 
 from devmentor_models import Actor, Database
 from devmentor_models.auth.models import User
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.kit.passwords import hash_password
 from devmentor_models.memory.enums import DocumentSource
 from devmentor_models.memory.values import NewChunk
@@ -39,7 +38,7 @@ def single(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def signing(database_url: str) -> Iterator[Database]:
     """Yield one that signs its contexts; the database believes it either way."""
-    key = base64.b64encode(os.urandom(32)).decode()
+    key = generate_key()
     with Database.from_url(database_url, pool_min=1, pool_max=1, context_key=key) as made:
         yield made
 

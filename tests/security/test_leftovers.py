@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -13,6 +11,7 @@ from psycopg import sql
 from sqlalchemy import make_url, text
 
 from devmentor_models import Actor, Database
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.security.context import PINNED_SETTINGS
 from devmentor_models.security.signing import ContextKeys
@@ -70,7 +69,7 @@ LEFT = {
 
 def install_key(url: str) -> str:
     """Have a database believe signed contexts only; return the key."""
-    key = base64.b64encode(os.urandom(32)).decode()
+    key = generate_key()
     context_keys.install(url, ContextKeys.from_text(key))
     return key
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Callable
 
 import psycopg
@@ -14,6 +12,7 @@ from typer.testing import CliRunner
 from devmentor_models.cli.app import app
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.base import Base
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.proof import Failure, Report, lines, prove
 from devmentor_models.proof.planted import planted
@@ -56,7 +55,7 @@ def test_the_shipped_schema_is_isolated(devmentor_database_url: str) -> None:
 
 def test_nobody_forges_a_signed_context(devmentor_database_url: str) -> None:
     """Where contexts are signed the same holds, and one that is set by hand shows nothing."""
-    key = base64.b64encode(os.urandom(32)).decode()
+    key = generate_key()
     context_keys.install(devmentor_database_url, ContextKeys.from_text(key))
     report = prove(devmentor_database_url)
     assert [str(failure) for failure in report.failures] == []

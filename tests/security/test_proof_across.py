@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from devmentor_models.errors import ConfigurationError
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.kit.provenance import constant
 from devmentor_models.migrations import context_keys
 from devmentor_models.proof import Report
@@ -23,7 +24,7 @@ from devmentor_models.proof.planted import Planted, planted
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
-from tests.support.leftovers import named, new_key, rewrite
+from tests.support.leftovers import named, rewrite
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def test_a_missing_defence_is_found(devmentor_database_url: str, name: str) -> N
 @pytest.mark.parametrize("name", SIGNED)
 def test_a_forgery_is_found(devmentor_database_url: str, name: str) -> None:
     """Whatever part of a signature is not looked at, the attempts that it was there against tell."""
-    hole, key = SIGNED[name], new_key()
+    hole, key = SIGNED[name], generate_key()
     context_keys.install(devmentor_database_url, ContextKeys.from_text(key))
     assert failures(devmentor_database_url, named(*hole.names), key) == {}
     rewrite(devmentor_database_url, hole.function, hole.lines, hole.instead)

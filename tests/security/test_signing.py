@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, Database, migrate
 from devmentor_models.errors import ConfigurationError, ContextRefused, NotFound, PermissionDenied
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
@@ -28,15 +28,10 @@ pytestmark = pytest.mark.anyio
 Open = Callable[[str | None], Database]
 
 
-def new_key() -> str:
-    """Return a fresh key as the variable takes it."""
-    return base64.urlsafe_b64encode(os.urandom(32)).decode()
-
-
 @pytest.fixture
 def key() -> str:
     """Return the key that services and database share."""
-    return new_key()
+    return generate_key()
 
 
 @pytest.fixture
@@ -91,7 +86,7 @@ def test_a_signed_context_is_believed(connect: Open, key: str, owner: UUID, stra
 @pytest.mark.parametrize("wrong", [None, "another"])
 def test_without_the_key_nobody_acts(connect: Open, owner: UUID, wrong: str | None) -> None:
     """No signature and another key's are refused with the first statement, which is not run."""
-    database = connect(new_key() if wrong else None)
+    database = connect(generate_key() if wrong else None)
     with pytest.raises(ContextRefused, match="signed"):
         with database.begin(Actor.user(owner)) as tx:
             tx.projects.create(name="Refused")
@@ -215,7 +210,7 @@ def test_keys_change_without_a_pause(
     connect: Open, devmentor_database_url: str, key: str, owner: UUID
 ) -> None:
     """With both keys in the database the services change one by one; then the old one is refused."""
-    new = new_key()
+    new = generate_key()
     old_service, new_service = connect(key), connect(new)
     context_keys.install(devmentor_database_url, ContextKeys.from_text(f"{new},{key}"))
     for database in (old_service, new_service):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from devmentor_models import Actor, AsyncDatabase, migrate
 from devmentor_models.errors import ConfigurationError, ContextRefused, NotFound, PermissionDenied
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
@@ -27,15 +27,10 @@ pytestmark = pytest.mark.anyio
 Open = Callable[[str | None], AsyncDatabase]
 
 
-def new_key() -> str:
-    """Return a fresh key as the variable takes it."""
-    return base64.urlsafe_b64encode(os.urandom(32)).decode()
-
-
 @pytest.fixture
 def key() -> str:
     """Return the key that services and database share."""
-    return new_key()
+    return generate_key()
 
 
 @pytest.fixture
@@ -90,7 +85,7 @@ async def test_a_signed_context_is_believed(connect: Open, key: str, owner: UUID
 @pytest.mark.parametrize("wrong", [None, "another"])
 async def test_without_the_key_nobody_acts(connect: Open, owner: UUID, wrong: str | None) -> None:
     """No signature and another key's are refused with the first statement, which is not run."""
-    database = connect(new_key() if wrong else None)
+    database = connect(generate_key() if wrong else None)
     with pytest.raises(ContextRefused, match="signed"):
         async with database.begin(Actor.user(owner)) as tx:
             await tx.projects.create(name="Refused")
@@ -218,7 +213,7 @@ async def test_keys_change_without_a_pause(
     connect: Open, devmentor_database_url: str, key: str, owner: UUID
 ) -> None:
     """With both keys in the database the services change one by one; then the old one is refused."""
-    new = new_key()
+    new = generate_key()
     old_service, new_service = connect(key), connect(new)
     context_keys.install(devmentor_database_url, ContextKeys.from_text(f"{new},{key}"))
     for database in (old_service, new_service):

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.proof import Report, prove
 from devmentor_models.proof.leftovers import attempt_leftovers
@@ -16,7 +17,7 @@ from devmentor_models.proof.planted import planted
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
 from tests.support import pgbouncer
-from tests.support.leftovers import named, new_key, rewrite
+from tests.support.leftovers import named, rewrite
 
 pytestmark = pytest.mark.services
 
@@ -49,7 +50,7 @@ def test_nothing_is_left_behind(devmentor_database_url: str, *, signed: bool) ->
     """Every attempt ends as on a direct line, in a process that other clients have used."""
     report = Report()
     with bouncing(devmentor_database_url) as through:
-        key = new_key() if signed else None
+        key = generate_key() if signed else None
         if key:
             context_keys.install(devmentor_database_url, ContextKeys.from_text(key))
         attempt_leftovers(devmentor_database_url, report, key=key, through=through)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import re
 
 import psycopg
 
 from devmentor_models.proof.planted import Planted, planted
 from devmentor_models.settings import conninfo
-
-
-def new_key() -> str:
-    """Return a fresh key as DEVMENTOR_CONTEXT_KEY takes it."""
-    return base64.b64encode(os.urandom(32)).decode()
 
 
 def named(*names: str) -> list[Planted]:
