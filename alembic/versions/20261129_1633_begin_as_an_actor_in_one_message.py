@@ -447,7 +447,7 @@ def upgrade() -> None:
         -- A pooler gives each transaction the name that its client has.
         application CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
     BEGIN
-        EXECUTE 'RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD TEMP';
+        EXECUTE 'RESET ALL; SET ROLE NONE; CLOSE ALL; UNLISTEN *; DISCARD TEMP';
         PERFORM pg_catalog.pg_advisory_unlock_all();
         PERFORM pg_catalog.num_nonnulls(
             pg_catalog.set_config('application_name', application, false),

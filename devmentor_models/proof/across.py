@@ -85,7 +85,6 @@ class Across:
         key: What signs contexts; None where they are not signed.
         pooled: Whether a pooler shares server processes among clients.
         forged: Whether the last attempt showed the attacker rows of the victim's at once.
-        hindered: Whether it kept somebody from reading and writing.
     """
 
     admin: psycopg.Connection[Any]
@@ -97,7 +96,6 @@ class Across:
     key: str | None
     pooled: bool
     forged: bool = False
-    hindered: bool = False
     _database: Database | None = None
     _problems: list[str] = field(default_factory=list)
     _made: UUID | None = None
@@ -106,7 +104,7 @@ class Across:
     def attempt(self, attempt: Planted) -> list[str]:
         """Make one attempt; return what is wrong, in words."""
         self._problems, self._made, self._process = [], None, 0
-        self.forged = self.hindered = False
+        self.forged = False
         if self._database is None:
             self._database = self._open()
         database = self._database
@@ -146,7 +144,6 @@ class Across:
             yield
         except Exception as error:  # noqa: BLE001 - whatever hinders the victim is told
             self._problems.append(f"{who} got {type(error).__name__}: {error}")
-            self.hindered = True
 
     def _expect(self, that: bool, problem: str) -> None:
         if not that:

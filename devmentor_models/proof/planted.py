@@ -272,8 +272,7 @@ def _of_a_login() -> Iterator[Planted]:
     left = _as_planted("search_path", "pg_temp, pg_catalog")
     yield Planted(way, "search_path of a database", sql, left, reconnects=True)
     role = f"ALTER ROLE {{login}} SET role = {Service.MEMORY.role}"
-    why = "a service that is a member of several roles has the rights of one, until ALTER ROLE … RESET role"
-    yield Planted(way, "role", role, _OTHER_ROLE, reconnects=True, accepted=why)
+    yield Planted(way, "role", role, _OTHER_ROLE, reconnects=True)
     for name, value in (("devmentor.user_id", "{attacker}"), ("devmentor.owners", "{{{victim}}}")):
         sql = f"ALTER ROLE {{login}} SET {name} = '{value}'"
         left = f"SELECT 1 WHERE current_setting('{name}', true) = '{value}'"

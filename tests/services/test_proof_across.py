@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 #: What the begin of a transaction undoes, and which attempts tell of it where it does not.
 UNDONE = {
     "RESET ALL": ("RESET ALL; ", ("work_mem", "plan_cache_mode", "enable_indexscan")),
-    "RESET ROLE": ("RESET ROLE; ", ("SET ROLE", "SET ROLE after COMMIT")),
+    "SET ROLE NONE": ("SET ROLE NONE; ", ("SET ROLE", "SET ROLE after COMMIT")),
     "CLOSE ALL": ("CLOSE ALL; ", ("cursor WITH HOLD",)),
     "UNLISTEN": (r"UNLISTEN \*; ", ("LISTEN",)),
     "DISCARD TEMP": ("; DISCARD TEMP", ("domain uuid", "table", "composite type")),
