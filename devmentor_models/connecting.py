@@ -79,6 +79,12 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         pool.note_success(made)
         return made
 
+    def settle(self) -> None:
+        """Read the answer to a COMMIT that nobody has waited for; whether there is one, `is_alive` tells."""
+        if self.unanswered:
+            with suppress(OperationalError):
+                self.wait(self.settle_gen())
+
     def wait(
         self,
         gen: PQGen[T],
@@ -124,6 +130,14 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         super().cancel_safe(timeout=timeout)
 
 
+class Connections(ConnectionPool[PooledConnection]):
+    """psycopg_pool's, which also takes back a connection whose COMMIT is not answered yet."""
+
+    def _reset_connection(self, conn: PooledConnection) -> None:
+        if not conn.unanswered:
+            super()._reset_connection(conn)
+
+
 class Pool:
     """Connections to one database, and the SQLAlchemy engine that takes them.
 
@@ -155,8 +169,9 @@ class Pool:
         # With the number of the loan: a connection that came back may be lent to somebody else at once.
         self._lent: set[tuple[PooledConnection, int]] = set()
         self._asking: set[object] = set()
-        self._pool = ConnectionPool(
+        self._pool = Connections(
             self._conninfo,
+            check=PooledConnection.settle,
             connection_class=PooledConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
@@ -265,8 +280,9 @@ class Pool:
         except KeyError:
             return
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
+        over = state == TransactionStatus.IDLE or connection.unanswered
         unchanged = connection.leave()
-        if state == TransactionStatus.IDLE and pipeline == PipelineStatus.OFF and unchanged:
+        if over and pipeline == PipelineStatus.OFF and unchanged:
             self._pool.putconn(connection)
         elif state == TransactionStatus.ACTIVE:
             self._stop(connection)

@@ -79,6 +79,12 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         pool.note_success(made)
         return made
 
+    async def settle(self) -> None:
+        """Read the answer to a COMMIT that nobody has waited for; whether there is one, `is_alive` tells."""
+        if self.unanswered:
+            with suppress(OperationalError):
+                await self.wait(self.settle_gen())
+
     async def wait(
         self,
         gen: PQGen[T],
@@ -124,6 +130,14 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         await self.home.finish(super().cancel_safe(timeout=timeout))
 
 
+class AsyncConnections(AsyncConnectionPool[AsyncPooledConnection]):
+    """psycopg_pool's, which also takes back a connection whose COMMIT is not answered yet."""
+
+    async def _reset_connection(self, conn: AsyncPooledConnection) -> None:
+        if not conn.unanswered:
+            await super()._reset_connection(conn)
+
+
 class AsyncPool:
     """Connections to one database, and the SQLAlchemy engine that takes them.
 
@@ -155,8 +169,9 @@ class AsyncPool:
         # With the number of the loan: a connection that came back may be lent to somebody else at once.
         self._lent: set[tuple[AsyncPooledConnection, int]] = set()
         self._asking: set[object] = set()
-        self._pool = AsyncConnectionPool(
+        self._pool = AsyncConnections(
             self._conninfo,
+            check=AsyncPooledConnection.settle,
             connection_class=AsyncPooledConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
@@ -265,8 +280,9 @@ class AsyncPool:
         except KeyError:
             return
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
+        over = state == TransactionStatus.IDLE or connection.unanswered
         unchanged = connection.leave()
-        if state == TransactionStatus.IDLE and pipeline == PipelineStatus.OFF and unchanged:
+        if over and pipeline == PipelineStatus.OFF and unchanged:
             self._home.at_once(self._pool.putconn(connection))
         elif state == TransactionStatus.ACTIVE:
             self._home.start(self._stop(connection))

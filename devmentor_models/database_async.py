@@ -76,7 +76,8 @@ class AsyncDatabase:
 
         Args:
             actor: Who acts.
-            readonly: Refuse writes; such a transaction may run on a replica.
+            readonly: Refuse writes; such a transaction may run on a replica. Its COMMIT is not waited for, so
+                one that reads once takes one round trip.
             isolation: Stricter than PostgreSQL's READ COMMITTED; use `run` with it, since it can conflict.
 
         Raises:

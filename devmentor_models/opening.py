@@ -25,6 +25,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
 from psycopg.abc import PQGen
+from psycopg.errors import Diagnostic
 from psycopg.pq.abc import PGresult
 
 from devmentor_models.errors import ActorMissing
@@ -98,10 +99,13 @@ class OpeningConnection(BaseConnection[Any]):
 
     Attributes:
         identity: The server process, where no other client has it; else None.
+        unanswered: COMMIT was sent, and nobody has read the answer yet.
     """
 
     identity: SessionIdentity | None = None
+    unanswered = False
     _opening: Opening | None = None
+    _only_reads = False  # so that its COMMIT, which has nothing to say, need not be waited for
     _begun: SessionIdentity | None = None  # the process of a transaction whose BEGIN went ahead
     _tainted = False
 
@@ -114,6 +118,8 @@ class OpeningConnection(BaseConnection[Any]):
     def open_gen(self, opening: Opening) -> PQGen[None]:
         """Have a transaction begin with the first statement; ask for the process now where that is needed."""
         self._opening, self._begun = opening, None
+        # SERIALIZABLE is found to conflict as late as by COMMIT.
+        self._only_reads = opening.readonly and opening.isolation != "SERIALIZABLE"
         prepares = self.prepare_threshold is not None
         if self.identity is None and (opening.key or prepares):
             asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), IDENTITY]
@@ -209,8 +215,26 @@ class OpeningConnection(BaseConnection[Any]):
             raise
         yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - as psycopg does
 
+    def settle_gen(self) -> PQGen[None]:
+        """Read the answer to a COMMIT that nobody has waited for; end a connection that has none."""
+        if not self.unanswered:
+            return
+        farewells: list[Diagnostic] = []
+        self.add_notice_handler(farewells.append)
+        try:
+            answers = yield from generators.fetch_many(self.pgconn)
+            # A server that ends the session says so, which may have been read along with the answer.
+            self.pgconn.is_busy()
+        finally:
+            self.unanswered = False
+            self.remove_notice_handler(farewells.append)
+        ended = [said for said in farewells if said.severity_nonlocalized in {"FATAL", "PANIC"}]
+        if ended or [answer.status for answer in answers] != [pq.ExecStatus.COMMAND_OK]:
+            self.pgconn.finish()
+
     def _start_query(self) -> PQGen[None]:
         """Begin before anything else that psycopg sends: COPY, a cursor's rows, executemany()."""
+        yield from self.settle_gen()
         if self._opening is not None:
             if self._pipeline is None:
                 pipeline = BasePipeline(self)
@@ -226,6 +250,11 @@ class OpeningConnection(BaseConnection[Any]):
             # The server would do so as well, and call that a success.
             yield from self._rollback_gen()
             raise psycopg.errors.InFailedSqlTransaction("a statement failed before COMMIT")
+        if self._only_reads and not self._tainted and self._pipeline is None:
+            self.pgconn.send_query(b"COMMIT")
+            yield from generators.send(self.pgconn)
+            self.unanswered = True
+            return
         yield from self._end_gen(b"COMMIT", super()._commit_gen)
 
     def _rollback_gen(self) -> PQGen[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -52,7 +53,22 @@ def user(new_user: NewUser) -> User:
 def sent_by(database: Database, work: Callable[[], object], path: Path) -> list[list[str]]:
     """Return what the database's connection sends while ``work`` runs, once everything is prepared.
 
-    libpq itself writes the trace. One list per round trip: the messages sent before waiting for the server.
+    One list per round trip: the messages sent before waiting for the server.
+    """
+    round_trips: list[list[str]] = [[]]
+    for direction, message in trace(database, work, path):
+        if direction == "F":
+            round_trips[-1].append(message)
+            if message.split("\t")[0] in ROUND_TRIPS:
+                round_trips.append([])
+    assert round_trips.pop() == []
+    return round_trips
+
+
+def trace(database: Database, work: Callable[[], object], path: Path) -> list[tuple[str, str]]:
+    """Return every message of the database's connection while ``work`` runs: its direction, and itself.
+
+    libpq itself writes the trace.
     """
     for _ in range(WARM_UP):
         work()
@@ -64,15 +80,8 @@ def sent_by(database: Database, work: Callable[[], object], path: Path) -> list[
         connection.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
         work()
         connection.pgconn.untrace()
-    round_trips: list[list[str]] = [[]]
-    for line in path.read_text().splitlines():
-        direction, _, message = line.split("\t", 2)
-        if direction == "F":
-            round_trips[-1].append(message)
-            if message.split("\t")[0] in ROUND_TRIPS:
-                round_trips.append([])
-    assert round_trips.pop() == []
-    return round_trips
+    lines = (line.split("\t", 2) for line in path.read_text().splitlines())
+    return [(direction, message) for direction, _, message in lines]
 
 
 STATEMENT = ["Bind", "Describe", "Execute"]
@@ -100,6 +109,19 @@ def test_a_read_takes_two_round_trips(
     assert '"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE, NOT DEFERRABLE"' in first[0]
     assert "SELECT devmentor.begin_as($1" in first[4]
     assert commit == ['Query\t "COMMIT"']
+
+
+def test_one_that_only_reads_waits_once(single: Database, user: User, tmp_path: Path) -> None:
+    """COMMIT is sent as well, but nothing is left to hear of it when the block ends."""
+
+    def read() -> None:
+        with single.begin(Actor.user(user.id), readonly=True) as tx:
+            tx.users.get()
+
+    messages = trace(single, read, tmp_path / "trace")
+    assert messages[-1] == ("F", 'Query\t "COMMIT"')
+    awaited = [sent for (way, sent), (answers, _) in pairwise(messages) if (way, answers) == ("F", "B")]
+    assert awaited == ["Sync"]
 
 
 def test_what_a_transaction_says_of_its_actor_is_no_text_of_a_statement(

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from devmentor_models.connecting_async import CANCEL_ATTEMPTS
-from tests.faults.balance_async import ACTOR, PATIENCE_SECONDS, SIZE, AsyncBalance, async_balanced
+from tests.faults.balance_async import ACTOR, SIZE, AsyncBalance, async_balanced
+from tests.support.concurrency_async import until
 from tests.support.proxy import Proxy
 
 pytestmark = [
@@ -38,13 +39,6 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         or "CancelledError" in record.getMessage()
         or (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
     ] == []
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something to become true."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - it becomes true in the server
-            await asyncio.sleep(0.002)
 
 
 async def once(work: Work, started: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,3 +31,12 @@ def run_concurrently(work: Sequence[Callable[[], T]]) -> list[T | BaseException]
 def meeting(parties: int) -> Callable[[], object]:
     """Return what each of some parties calls to wait for the others; it fails when they do not come."""
     return partial(Barrier(parties).wait, PATIENCE_SECONDS)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something to become true elsewhere: in the server, or another thread."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError
+        time.sleep(0.002)

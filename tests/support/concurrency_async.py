@@ -19,3 +19,10 @@ def meeting(parties: int) -> Callable[[], Awaitable[object]]:
     """Return what each of some parties awaits to meet the others; it fails when they do not come."""
     barrier = asyncio.Barrier(parties)
     return lambda: asyncio.wait_for(barrier.wait(), PATIENCE_SECONDS)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something to become true elsewhere: in the server, or another thread."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - nobody there sets an event of this loop
+            await asyncio.sleep(0.002)

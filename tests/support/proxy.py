@@ -51,6 +51,7 @@ class Proxy:
         round_trips: How often clients had to wait: something was sent, and then something came back.
         cuts: How many connections were cut.
         cancels: How often the server was asked to give up a statement.
+        holding: Set it, and what servers answer is kept back until it is taken away.
     """
 
     def __init__(self, url: str, *, delay: float = 0.0) -> None:
@@ -63,7 +64,7 @@ class Proxy:
         self._links: set[_Link] = set()
         self.plan: tuple[int, Direction, bool] | None = None
         self.cuts = self.cancels = 0
-        self.refusing = False
+        self.refusing = self.holding = False
         self.reset()
 
     def reset(self) -> None:
@@ -197,6 +198,8 @@ class _Link:
                 whole, buffer = self._count(buffer, way)
                 if whole is None:
                     return
+                while self.proxy.holding and way == BACKEND:  # noqa: ASYNC110 - another thread takes it away
+                    await asyncio.sleep(0.001)
                 if self.proxy.delay and whole:
                     loop.call_later(self.proxy.delay, writer.write, whole)
                 elif whole:

@@ -1,0 +1,141 @@
+# Generated from test_unanswered_async.py by `python devmentor_models/_sync.py`. Do not edit.
+"""A transaction that only reads does not wait for the answer to its COMMIT; whoever comes next reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from devmentor_models.auth.models import User
+from devmentor_models.errors import ConnectionLost
+from tests.faults.balance import ACTOR, Balance, balanced
+from tests.support.concurrency import run_concurrently, until
+from tests.support.proxy import FRONTEND, Proxy
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("prepared", [True, pytest.param(False, marks=pytest.mark.faults)]),
+]
+#: Prepared by then, so that each block sends the same.
+WARM_UP = 4
+
+
+@pytest.fixture
+def proxy(devmentor_url: str) -> Iterator[Proxy]:
+    """Yield a proxy before the test server."""
+    with Proxy(devmentor_url) as running:
+        yield running
+        running.holding = False
+
+
+def read(balance: Balance, **how: Any) -> None:
+    """Read something; by default in a transaction that may do nothing else."""
+    with balance.database.begin(ACTOR, **{"readonly": True, **how}) as tx:
+        tx.session.execute(select(User.id).limit(1))
+
+
+def read_and_hold(balance: Balance, proxy: Proxy, **how: Any) -> None:
+    """Read, and have the proxy keep back the answer to COMMIT."""
+    for _ in range(WARM_UP):
+        read(balance, **how)
+    balance.settle()
+    with balance.database.begin(ACTOR, **{"readonly": True, **how}) as tx:
+        tx.session.execute(select(User.id).limit(1))
+        proxy.reset()
+        proxy.holding = True
+
+
+@pytest.mark.parametrize("isolation", [None, "REPEATABLE READ"])
+def test_a_block_that_only_reads_ends_before_the_answer(
+    isolation: str | None, prepared: bool, devmentor_url: str, proxy: Proxy
+) -> None:
+    """Its connection is free at once, and the next one to have it reads that answer first."""
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        read_and_hold(balance, proxy, isolation=isolation)
+        assert balance.database.pool_stats().available == 1
+        until(lambda: proxy.messages[FRONTEND])
+        proxy.holding = False
+        read(balance)
+        assert len(balance.states()) == 1
+        assert balance.database.pool_stats().lost == 0
+
+
+@pytest.mark.parametrize("how", [{"readonly": False}, {"isolation": "SERIALIZABLE"}])
+def test_what_can_fail_is_waited_for(
+    how: dict[str, Any], prepared: bool, devmentor_url: str, proxy: Proxy
+) -> None:
+    """A COMMIT that may write, or find a conflict, is over once the server says so."""
+    ended: list[bool] = []
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+
+        def block() -> None:
+            read_and_hold(balance, proxy, **how)
+            ended.append(proxy.holding)
+
+        def release() -> None:
+            until(lambda: proxy.holding and proxy.messages[FRONTEND])
+            time.sleep(0.05)
+            proxy.holding = False
+
+        run_concurrently([block, release])
+    assert ended == [False]
+
+
+def test_sql_of_others_is_cleared_away_with_it(prepared: bool, devmentor_url: str, proxy: Proxy) -> None:
+    """A block that ran SQL of its own waits, read-only or not: the session is discarded to its beginning."""
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        with balance.database.begin(ACTOR, readonly=True) as tx:
+            tx.session.execute(text("PREPARE planted AS SELECT 1"))
+        with balance.database.begin(ACTOR, readonly=True) as tx:
+            left = tx.session.execute(text("SELECT name FROM pg_prepared_statements WHERE from_sql"))
+            assert left.all() == []
+
+
+@pytest.mark.parametrize("abruptly", [True, False])
+def test_an_answer_that_never_comes_costs_the_connection(
+    prepared: bool, devmentor_url: str, proxy: Proxy, *, abruptly: bool
+) -> None:
+    """The block has read what it wanted; the next one begins on another connection."""
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        read_and_hold(balance, proxy)
+        proxy.cut_all(abruptly=abruptly)
+        proxy.holding = False
+        read(balance)
+        balance.settle()
+        assert balance.database.pool_stats().lost == 1
+
+
+def test_sessions_end_before_the_answer_is_read(prepared: bool, devmentor_url: str) -> None:
+    """All connections that nobody has used since are found dead, and replaced."""
+    with balanced(devmentor_url, prepared_statements=prepared) as balance:
+
+        def block() -> None:
+            for _ in range(WARM_UP):
+                read(balance)
+
+        run_concurrently([block] * balance.size)
+        balance.kill()
+        read(balance)
+
+
+def test_one_that_is_cut_while_it_waits_for_the_answer(
+    prepared: bool, devmentor_url: str, proxy: Proxy
+) -> None:
+    """Whoever is given such a connection never notices that it is of no use."""
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        read_and_hold(balance, proxy)
+
+        def cut() -> None:
+            until(lambda: not balance.database.pool_stats().available)
+            proxy.cut_all()
+            proxy.holding = False
+
+        def block() -> None:
+            read(balance)
+
+        results = run_concurrently([block, cut])
+        assert not [each for each in results if isinstance(each, ConnectionLost)]
