@@ -171,7 +171,6 @@ class Pool:
         self._asking: set[object] = set()
         self._pool = Connections(
             self._conninfo,
-            check=PooledConnection.settle,
             connection_class=PooledConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
@@ -234,7 +233,7 @@ class Pool:
         request = object()
         self._asking.add(request)
         try:
-            while not (connection := self._pool.getconn()).is_alive():
+            while not self._is_ready(connection := self._pool.getconn()):
                 self._discard(connection)
         except PsycopgPoolTimeout:
             raise self._refused() from None
@@ -250,6 +249,15 @@ class Pool:
             self.give_back(connection)
             raise
         return connection
+
+    def _is_ready(self, connection: PooledConnection) -> bool:
+        """Read what a connection out of the pool was not waited for; tell whether it is of use."""
+        try:
+            connection.settle()
+        except BaseException:
+            self._discard(connection)
+            raise
+        return connection.is_alive()
 
     @contextmanager
     def connection(self) -> Iterator[PooledConnection]:

@@ -171,7 +171,6 @@ class AsyncPool:
         self._asking: set[object] = set()
         self._pool = AsyncConnections(
             self._conninfo,
-            check=AsyncPooledConnection.settle,
             connection_class=AsyncPooledConnection,
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
@@ -234,7 +233,7 @@ class AsyncPool:
         request = object()
         self._asking.add(request)
         try:
-            while not (connection := await self._pool.getconn()).is_alive():
+            while not await self._is_ready(connection := await self._pool.getconn()):
                 await self._discard(connection)
         except PsycopgPoolTimeout:
             raise self._refused() from None
@@ -250,6 +249,15 @@ class AsyncPool:
             self.give_back(connection)
             raise
         return connection
+
+    async def _is_ready(self, connection: AsyncPooledConnection) -> bool:
+        """Read what a connection out of the pool was not waited for; tell whether it is of use."""
+        try:
+            await connection.settle()
+        except BaseException:
+            self._home.at_once(self._discard(connection))
+            raise
+        return connection.is_alive()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncPooledConnection]:

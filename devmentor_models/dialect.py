@@ -102,8 +102,8 @@ class PooledDialect(_Trusting, PGDialect_psycopg):
         connection, opening = dbapi_connection.driver_connection, _next_opening.get()
         if opening is None:
             connection.execute("BEGIN")
-        else:
-            connection.wait(connection.open_gen(opening))
+        elif (ahead := connection.open(opening)) is not None:
+            connection.wait(ahead)
 
     @classmethod
     def get_async_dialect_cls(cls, url: Any) -> type[PGDialectAsync_psycopg]:
@@ -137,8 +137,8 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
         connection, opening = dbapi_connection.driver_connection, _next_opening.get()
         if opening is None:
             await_only(connection.execute("BEGIN"))
-        else:
-            await_only(connection.wait(connection.open_gen(opening)))
+        elif (ahead := connection.open(opening)) is not None:
+            await_only(connection.wait(ahead))
 
 
 def begin_with(session: Session, opening: Opening) -> None:

@@ -13,17 +13,18 @@ psycopg's work is done by generators that both of its flavours drive; so are the
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import generators, pq
 from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
+from psycopg._preparing import Prepare
 from psycopg.abc import PQGen
 from psycopg.errors import Diagnostic
 from psycopg.pq.abc import PGresult
@@ -34,14 +35,12 @@ from devmentor_models.security.actor import Actor
 from devmentor_models.security.context import CONTEXT_EXPIRED, PINNED_SETTINGS
 from devmentor_models.security.signing import IDENTITY, ContextKey, SessionIdentity, context_arguments
 
-_BEGIN_AS = b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)"
 #: What psycopg looks at before it writes or reads a value, as the server reports it.
 _FORMATS = (
     (b"client_encoding", CLIENT_ENCODING.encode()),
     *((name.encode(), PINNED_SETTINGS[name].encode()) for name in ("DateStyle", "IntervalStyle")),
 )
 _TEXT, _INTEGER, _BIGINT = 25, 23, 20
-_BEGIN_AS_TYPES = (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT)
 
 # An earlier client of the same process may have prepared statements of its own under the names that a driver
 # or a pooler uses. Nothing can undo that; so the session ends, and the transaction begins on another one.
@@ -94,6 +93,29 @@ class Opening:
         return [None if value is None else str(value).encode() for value in values]
 
 
+class _Command(NamedTuple):
+    """A command, and the types of its arguments, as psycopg keeps them of what it prepares."""
+
+    query: bytes
+    types: tuple[int, ...] = ()
+
+
+_BEGIN_AS = _Command(
+    b"SELECT devmentor.begin_as($1, $2, $3, $4, $5, $6, $7, $8)",
+    (*(_TEXT,) * 5, _INTEGER, _BIGINT, _TEXT),
+)
+
+
+class _Pipeline(BasePipeline):
+    """psycopg's, in which somebody else than a cursor may take note of the results."""
+
+    def _process_results(self, queued: Any, results: list[PGresult]) -> None:
+        if callable(queued):
+            queued(results)
+            queued = None
+        super()._process_results(queued, results)
+
+
 class OpeningConnection(BaseConnection[Any]):
     """What a connection of the library does beside psycopg's own: begin late, and leave nothing behind.
 
@@ -115,15 +137,18 @@ class OpeningConnection(BaseConnection[Any]):
         # A pooler tells its clients a process id of its own making.
         self.identity = found if found.backend == self.pgconn.backend_pid else None
 
-    def open_gen(self, opening: Opening) -> PQGen[None]:
-        """Have a transaction begin with the first statement; ask for the process now where that is needed."""
+    def open(self, opening: Opening) -> PQGen[None] | None:
+        """Have a transaction begin with the first statement; return what goes ahead, if anything does."""
         self._opening, self._begun = opening, None
         # SERIALIZABLE is found to conflict as late as by COMMIT.
         self._only_reads = opening.readonly and opening.isolation != "SERIALIZABLE"
-        prepares = self.prepare_threshold is not None
-        if self.identity is None and (opening.key or prepares):
-            asked = [*self._first(opening), *([_UNTOUCHED] if prepares else []), IDENTITY]
-            self._begun = yield from self._ask_gen(asked)
+        ahead = self.identity is None and (opening.key or self.prepare_threshold is not None)
+        return self._ahead_gen(opening) if ahead else None
+
+    def _ahead_gen(self, opening: Opening) -> PQGen[None]:
+        """Begin, and ask for the process, which may be another one in each transaction."""
+        untouched = [] if self.prepare_threshold is None else [_UNTOUCHED]
+        self._begun = yield from self._ask_gen([*self._first(opening), *untouched, IDENTITY])
 
     def _first(self, opening: Opening) -> list[str]:
         """Return what goes ahead of everything else."""
@@ -146,16 +171,32 @@ class OpeningConnection(BaseConnection[Any]):
         opening, self._opening = self._opening, None
         if opening is None:
             return
-        send = self.pgconn.send_query_params
-        commands: list[Callable[[], None]] = []
         if self._begun is None and (alone or not opening.single or self.identity is None):
-            commands += [partial(send, command.encode(), None) for command in self._first(opening)]
-        arguments = opening.arguments(self._begun or self.identity)
-        commands.append(partial(send, _BEGIN_AS, arguments, param_types=_BEGIN_AS_TYPES))
+            for command in self._first(opening):
+                self._enqueue(pipeline, _Command(command.encode()))
+        self._enqueue(pipeline, _BEGIN_AS, opening.arguments(self._begun or self.identity))
         if self.identity is None:
-            commands.append(partial(send, _ENCODED.encode(), None))
-        pipeline.command_queue += commands
-        pipeline.result_queue += [None] * len(commands)
+            self._enqueue(pipeline, _Command(_ENCODED.encode()))
+
+    def _enqueue(
+        self, pipeline: BasePipeline, command: Any, arguments: Sequence[bytes | None] | None = None
+    ) -> None:
+        """Put a command into a pipeline; prepared, as psycopg does, in a session of our own."""
+        queue, pgconn, prepared = pipeline.command_queue, self.pgconn, self._prepared
+        prepare, name = prepared.get(command, self.identity is not None and isinstance(pipeline, _Pipeline))
+        if prepare is Prepare.NO:
+            queue.append(
+                partial(pgconn.send_query_params, command.query, arguments, param_types=command.types)
+            )
+            pipeline.result_queue.append(None)
+            return
+        if prepare is Prepare.SHOULD:
+            queue.append(partial(pgconn.send_prepare, name, command.query, command.types))
+            pipeline.result_queue.append(None)
+        queue.append(partial(pgconn.send_query_prepared, name, arguments))
+        key = prepared.maybe_add_to_cache(command, prepare, name)
+        note: Any = None if key is None else partial(prepared.validate, key, prepare, name)
+        pipeline.result_queue.append(note)
 
     def is_alive(self) -> bool:
         """Tell whether the server has kept an idle connection, as far as this side knows; asks nothing.
@@ -237,7 +278,7 @@ class OpeningConnection(BaseConnection[Any]):
         yield from self.settle_gen()
         if self._opening is not None:
             if self._pipeline is None:
-                pipeline = BasePipeline(self)
+                pipeline = _Pipeline(self)
                 yield from self.piped_gen(_filling(partial(self.enqueue_opening, pipeline)), pipeline)
             else:
                 self.enqueue_opening(self._pipeline)
@@ -358,7 +399,7 @@ class OpeningCursor(BaseCursor[Any, Any]):
         elif (not params and _has_several(query)) or not connection.reads_alike():
             yield from work  # what begins the transaction goes ahead in a message of its own
         else:
-            pipeline = BasePipeline(connection)
+            pipeline = _Pipeline(connection)
             connection.enqueue_opening(pipeline, alone=False)
             yield from connection.piped_gen(work, pipeline)
 

@@ -110,18 +110,21 @@ _TRAP_FUNCTION = (
     "CREATE FUNCTION pg_temp.trap() RETURNS boolean LANGUAGE plpgsql AS"
     f" $trap$ BEGIN {_TRAP}; RETURN true; END $trap$"
 )
-#: Names of the driver's own statements are counted up.
+#: Names of the driver's own statements are counted up. What is there already is replaced by something that
+#: takes the same arguments.
 _OVER_THE_DRIVERS = """
 DO $plant$
 DECLARE
     planted text;
+    types text;
 BEGIN
-    FOR place IN 0..40 LOOP
-        planted := '_pg3_' || place;
-        IF EXISTS (SELECT FROM pg_prepared_statements WHERE name = planted) THEN
+    FOR planted IN SELECT '_pg3_' || place FROM generate_series(0, 40) place LOOP
+        SELECT '(' || nullif(array_to_string(parameter_types, ', '), '') || ')' INTO types
+            FROM pg_prepared_statements WHERE name = planted;
+        IF FOUND THEN
             EXECUTE 'DEALLOCATE ' || planted;
         END IF;
-        EXECUTE 'PREPARE ' || planted || $sql$ AS {planted}$sql$;
+        EXECUTE concat('PREPARE ', planted, types, $sql$ AS {planted}$sql$);
     END LOOP;
 END $plant$"""
 

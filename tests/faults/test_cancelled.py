@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import anyio
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from devmentor_models.auth.models import User
 from devmentor_models.connecting_async import CANCEL_ATTEMPTS
 from tests.faults.balance_async import ACTOR, SIZE, AsyncBalance, async_balanced
 from tests.support.concurrency_async import until
@@ -154,6 +155,33 @@ async def test_a_commit_is_cancelled(way: Way, prepared: bool, devmentor_url: st
         for _ in range(SIZE + 1):
             await way(work, lambda: "COMMIT" in running(balance))
             await balance.settle()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+async def test_what_an_earlier_block_did_not_wait_for_is_cancelled(
+    way: Way, prepared: bool, devmentor_url: str
+) -> None:
+    """A block that only read left the answer to COMMIT to the next one, which gives up before it comes."""
+    with Proxy(devmentor_url) as proxy:
+        async with async_balanced(
+            devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1
+        ) as balance:
+
+            async def read() -> None:
+                async with balance.database.begin(ACTOR, readonly=True) as tx:
+                    await tx.session.execute(select(User.id).limit(1))
+                    proxy.holding = True
+
+            def started() -> bool:
+                asyncio.get_running_loop().call_later(0.05, setattr, proxy, "holding", False)
+                return not balance.database.pool_stats().available
+
+            for _ in range(2):
+                await read()
+                await until(lambda: balance.database.pool_stats().available == 1)
+                await way(read, started)
+                proxy.holding = False
+                await balance.settle()
 
 
 def running(balance: AsyncBalance) -> list[str]:
