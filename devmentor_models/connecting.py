@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
 from psycopg_pool.pool import WaitingClient
 from sqlalchemy import Engine, NullPool, create_engine
 
-from devmentor_models.dialect import LeanCursor
+from devmentor_models.dialect import LeanCursor, LeanServerCursor
 from devmentor_models.errors import (
     ConfigurationError,
     ConnectionLost,
@@ -76,8 +76,14 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         except OperationalError as error:
             pool.note_failure(error, waiting)
             raise
+        made.server_cursor_factory = LeanServerCursor
         pool.note_success(made)
         return made
+
+    def commit_last(self) -> None:
+        """Commit what the connection was borrowed for; see `last_commit_gen`."""
+        with self.lock:
+            self.wait(self.last_commit_gen())
 
     def settle(self) -> None:
         """Read the answer to a COMMIT that nobody has waited for; whether there is one, `is_alive` tells."""

@@ -18,7 +18,7 @@ from psycopg_pool.pool_async import WaitingClient
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from devmentor_models.dialect import AsyncLeanCursor
+from devmentor_models.dialect import AsyncLeanCursor, AsyncLeanServerCursor
 from devmentor_models.errors import (
     ConfigurationError,
     ConnectionLost,
@@ -76,8 +76,14 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         except OperationalError as error:
             await pool.note_failure(error, waiting)
             raise
+        made.server_cursor_factory = AsyncLeanServerCursor
         pool.note_success(made)
         return made
+
+    async def commit_last(self) -> None:
+        """Commit what the connection was borrowed for; see `last_commit_gen`."""
+        async with self.lock:
+            await self.wait(self.last_commit_gen())
 
     async def settle(self) -> None:
         """Read the answer to a COMMIT that nobody has waited for; whether there is one, `is_alive` tells."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from psycopg import AsyncCursor, Cursor
+from psycopg import AsyncCursor, AsyncServerCursor, Cursor, ServerCursor
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.orm import Session
@@ -33,6 +33,14 @@ class LeanCursor(OpeningCursor, Cursor[Any]):
 
 
 class AsyncLeanCursor(OpeningCursor, AsyncCursor[Any]):
+    """The same for asyncio."""
+
+
+class LeanServerCursor(OpeningCursor, ServerCursor[Any]):
+    """The one that streams rows."""
+
+
+class AsyncLeanServerCursor(OpeningCursor, AsyncServerCursor[Any]):
     """The same for asyncio."""
 
 
@@ -105,6 +113,10 @@ class PooledDialect(_Trusting, PGDialect_psycopg):
         elif (ahead := connection.open(opening)) is not None:
             connection.wait(ahead)
 
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Commit, which is the last thing before the connection goes back."""
+        dbapi_connection.driver_connection.commit_last()
+
     @classmethod
     def get_async_dialect_cls(cls, url: Any) -> type[PGDialectAsync_psycopg]:
         """Return the async twin, for `create_async_engine`."""
@@ -139,6 +151,10 @@ class AsyncPooledDialect(_Trusting, PGDialectAsync_psycopg):
             await_only(connection.execute("BEGIN"))
         elif (ahead := connection.open(opening)) is not None:
             await_only(connection.wait(ahead))
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Commit, which is the last thing before the connection goes back."""
+        await_only(dbapi_connection.driver_connection.commit_last())
 
 
 def begin_with(session: Session, opening: Opening) -> None:

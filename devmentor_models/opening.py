@@ -260,16 +260,20 @@ class OpeningConnection(BaseConnection[Any]):
         """Read the answer to a COMMIT that nobody has waited for; end a connection that has none."""
         if not self.unanswered:
             return
-        farewells: list[Diagnostic] = []
-        self.add_notice_handler(farewells.append)
+        severities: list[str | None] = []
+
+        def note(said: Diagnostic) -> None:  # which can be read for the moment only
+            severities.append(said.severity_nonlocalized)
+
+        self.add_notice_handler(note)
         try:
             answers = yield from generators.fetch_many(self.pgconn)
             # A server that ends the session says so, which may have been read along with the answer.
             self.pgconn.is_busy()
         finally:
             self.unanswered = False
-            self.remove_notice_handler(farewells.append)
-        ended = [said for said in farewells if said.severity_nonlocalized in {"FATAL", "PANIC"}]
+            self.remove_notice_handler(note)
+        ended = not {"FATAL", "PANIC"}.isdisjoint(severities)
         if ended or [answer.status for answer in answers] != [pq.ExecStatus.COMMAND_OK]:
             self.pgconn.finish()
 
@@ -284,6 +288,16 @@ class OpeningConnection(BaseConnection[Any]):
                 self.enqueue_opening(self._pipeline)
         yield from super()._start_query()
 
+    def last_commit_gen(self) -> PQGen[None]:
+        """Commit, and do not wait for the answer of a transaction that only read: nothing else follows."""
+        reads = self._only_reads and self.pgconn.transaction_status == pq.TransactionStatus.INTRANS
+        if reads and not self._tainted and self._pipeline is None:
+            self.pgconn.send_query(b"COMMIT")
+            yield from generators.send(self.pgconn)
+            self.unanswered = True
+        else:
+            yield from self._commit_gen()
+
     def _commit_gen(self) -> PQGen[None]:
         if self._never_begun():
             return
@@ -291,11 +305,6 @@ class OpeningConnection(BaseConnection[Any]):
             # The server would do so as well, and call that a success.
             yield from self._rollback_gen()
             raise psycopg.errors.InFailedSqlTransaction("a statement failed before COMMIT")
-        if self._only_reads and not self._tainted and self._pipeline is None:
-            self.pgconn.send_query(b"COMMIT")
-            yield from generators.send(self.pgconn)
-            self.unanswered = True
-            return
         yield from self._end_gen(b"COMMIT", super()._commit_gen)
 
     def _rollback_gen(self) -> PQGen[None]:

@@ -118,6 +118,7 @@ def test_sessions_end_before_the_answer_is_read(prepared: bool, devmentor_url: s
                 read(balance)
 
         run_concurrently([block] * balance.size)
+        balance.settle()  # also with connections that were still on their way
         balance.kill()
         read(balance)
 

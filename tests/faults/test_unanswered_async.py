@@ -119,6 +119,7 @@ async def test_sessions_end_before_the_answer_is_read(prepared: bool, devmentor_
                 await read(balance)
 
         await run_concurrently([block] * balance.size)
+        await balance.settle()  # also with connections that were still on their way
         balance.kill()
         await read(balance)
 
