@@ -1,7 +1,8 @@
 """Begin as an actor in one message, and ask once whether a context may be believed.
 
-The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. A
-restrictive policy asks once in a statement, where before each thing that was asked of the context did.
+The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves, and
+each condition asks in one expression with what it reads whether that was sealed. The seal is checked once in
+a statement, where before each thing that was asked of the context did.
 
 Revision: 0d1c5a6e0112
 Revises: 0d1c5a6e0103
@@ -43,70 +44,41 @@ _CALLERS = (
     "devmentor_readonly",
 )
 _ARGUMENTS = "p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text"
-_TABLES = {  # table: whose services read who acts there, beside devmentor_readonly
-    "auth.audit_log": ("ai", "auth", "learning", "memory", "projects"),
-    "projects.activity": ("ai", "auth", "learning", "memory", "projects"),
-    "projects.project_collaborators": ("ai", "auth", "learning", "memory", "projects"),
-    "projects.projects": ("ai", "auth", "learning", "memory", "projects"),
-    "ai.project_embeddings": ("ai", "auth", "projects"),
-    "ai.provider_configs": ("ai", "auth"),
-    "ai.response_cache": ("ai", "auth"),
-    "ai.usage": ("ai", "auth"),
-    "auth.user_keys": ("ai", "auth"),
-    "auth.email_verifications": ("auth",),
-    "auth.password_resets": ("auth",),
-    "auth.user_sessions": ("auth",),
-    "auth.team_members": ("auth", "projects"),
-    "auth.teams": ("auth", "projects"),
-    "projects.credit_entries": ("auth", "projects"),
-    "auth.users": ("auth", "memory"),
-    "memory.chunks": ("auth", "memory"),
-    "memory.embeddings_meta": ("auth", "memory"),
-    "memory.search_history": ("auth", "memory"),
-    "memory.vector_outbox": ("auth", "memory"),
-    "learning.assessments": ("auth", "learning"),
-    "learning.progress": ("auth", "learning"),
-    "learning.recommendations": ("auth", "learning"),
-    "learning.roadmap_steps": ("auth", "learning"),
-    "learning.roadmaps": ("auth", "learning"),
-    "memory.documents": ("auth", "memory", "projects"),
-    "projects.project_file_versions": ("auth", "memory", "projects"),
-    "projects.project_files": ("auth", "memory", "projects"),
-    "projects.epics": ("auth", "learning", "projects"),
-    "projects.tasks": ("auth", "learning", "projects"),
-}
-_BELIEVED = "(NOT devmentor.signed()) OR (devmentor.claimed_context() = (SELECT devmentor.sealed_context()))"
-# Some rows of these tables are everybody's, also where nobody acts, so each policy asks for itself.
-_NOBODY = "(devmentor.claimed_user_id() IS NULL) AND (devmentor.claimed_service() IS NOT NULL)"
-_CATALOGUE = f"{_NOBODY} AND (user_id IS NULL)"
-_OWN = "user_id = devmentor.claimed_user_id()"
-_BELIEVING = (  # policy, table, command, services, condition
-    *(
-        (f"chore_{command.lower()}", table, command, (role,), condition)
-        for table, role, condition in (
-            ("ai.embedding_models", "devmentor_ai", _NOBODY),
-            ("projects.project_templates", "devmentor_projects", _CATALOGUE),
-        )
-        for command in ("DELETE", "INSERT", "UPDATE")
-    ),
-    ("owner", "projects.project_templates", "ALL", ("devmentor_auth", "devmentor_projects"), _OWN),
-    ("report", "projects.project_templates", "SELECT", ("devmentor_readonly",), _OWN),
-    ("service", "projects.storage_orphans", "ALL", ("devmentor_projects",), _NOBODY),
+_BELIEVED = (
+    "({condition}) AND CASE WHEN NOT devmentor.signed() THEN true"
+    " WHEN devmentor.claimed_context() = (SELECT devmentor.sealed_context()) THEN ({condition}) ELSE false END"
 )
 
 
-def _believe(before: str) -> None:
-    """Make the policies anew, with a condition before their own."""
-    for name, table, command, roles, condition in _BELIEVING:
-        op.drop_policy(name, table)
-        op.create_policy(
-            name,
-            table,
-            command=command,
-            to=list(roles),
-            using=None if command == "INSERT" else before.format(condition),
-            check=None if command in {"DELETE", "SELECT"} else before.format(condition),
-        )
+def _change_policies(condition: str) -> None:
+    """Give every policy that asks who acts another condition.
+
+    Args:
+        condition: A SQL expression for its text, of ``asked``, which is the text of the present one.
+    """
+    asked = "pg_get_expr({column}, polrelid)"
+    using, check = (
+        f"(SELECT {condition} FROM (SELECT {asked.format(column=column)} AS asked) AS present)"
+        for column in ("polqual", "polwithcheck")
+    )
+    op.execute(f"""
+    DO $change$
+    DECLARE
+        command text;
+    BEGIN
+        FOR command IN
+            SELECT concat(format('ALTER POLICY %I ON %s', polname, polrelid::regclass),
+                          ' USING (' || {using} || ')', ' WITH CHECK (' || {check} || ')')
+            FROM pg_policy
+            WHERE concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+                LIKE '%devmentor.claimed\\_%'
+            ORDER BY polrelid::regclass::text, polname
+        LOOP
+            EXECUTE command;
+        END LOOP;
+    END
+    $change$
+    """)
 
 
 def upgrade() -> None:
@@ -499,23 +471,12 @@ def upgrade() -> None:
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
         for caller in _CALLERS:
             op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)
-    for table, services in _TABLES.items():
-        op.create_policy(
-            "authentic",
-            table,
-            to=[*(f"devmentor_{service}" for service in services), "devmentor_readonly"],
-            using=_BELIEVED,
-            check=_BELIEVED,
-            permissive=False,
-        )
-    _believe(f"({_BELIEVED}) AND ({{}})")
+    _change_policies(f"replace($text${_BELIEVED}$text$, '{{condition}}', asked)")
 
 
 def downgrade() -> None:
     """Let each row ask for the signature again."""
-    _believe("{}")
-    for table in _TABLES:
-        op.drop_policy("authentic", table)
+    _change_policies(r"substring(asked FROM '^.*\sTHEN\s(.*)\sELSE\s+false\s+END\)$')")
     op.drop_function(f"devmentor.begin_as({_ARGUMENTS})")
     op.drop_function(f"devmentor.enter({_ARGUMENTS})")
     for name in _READERS:

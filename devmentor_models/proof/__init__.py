@@ -22,6 +22,7 @@ from devmentor_models import migrate
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.proof.catalog import check_catalog
 from devmentor_models.proof.declared import NOBODY, TRIED, protected
+from devmentor_models.proof.forged import attempt_forged
 from devmentor_models.proof.functions import attempt_functions
 from devmentor_models.proof.leftovers import prove_across
 from devmentor_models.proof.references import check_references, check_uniqueness
@@ -90,6 +91,7 @@ def prove_on(connection: Connection) -> Report:
     check_references(stage, report, tenants, tables)
     attempt_rows(stage, report, tenants, tables)
     attempt_sideways(stage, report, tenants, tables)
+    attempt_forged(stage, report, tenants, tables)
     attempt_functions(stage, report, tenants)
     return report
 

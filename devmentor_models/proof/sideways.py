@@ -13,7 +13,7 @@ from devmentor_models.proof.tenants import Tenants
 from devmentor_models.registry import SCHEMAS
 from devmentor_models.security.actor import Actor
 from devmentor_models.security.declarations import Service
-from devmentor_models.security.roles import MONITOR, READONLY, ROLES
+from devmentor_models.security.roles import MONITOR, ROLES
 from devmentor_models.security.signing import context_sql
 
 _TENANTS = ", ".join(literal(schema) for schema in SCHEMAS)
@@ -152,7 +152,6 @@ def attempt_sideways(stage: Stage, report: Report, tenants: Tenants, tables: dic
     """Make every attempt as every role, and measure what is known not to be defended."""
     for role in TRIED:
         Sideways(stage, report, tenants, tables, role).run()
-    _forged(stage, report, tenants)
     _explained(stage, report, tenants)
     _addresses(stage, report, tenants, tables)
     _by_default(stage, report)
@@ -160,31 +159,6 @@ def attempt_sideways(stage: Stage, report: Report, tenants: Tenants, tables: dic
         "pg_stat_activity: sessions of one login read each other's statements, without parameters, but with"
         " the acting user's id; let each service have a login of its own"
     )
-
-
-def _forged(stage: Stage, report: Report, tenants: Tenants) -> None:
-    """Set somebody else's context by hand, as injected SQL could."""
-    victim, project = str(tenants.victim), tenants.others["projects.projects"]["id"]
-    select = f"SELECT id FROM projects.projects WHERE id = {literal(project)}"
-    shared = (
-        f"SET LOCAL devmentor.owners = '{{{victim}}}'; SET LOCAL devmentor.shared_projects = '{{{project}}}'"
-    )
-    way = "context set by hand"
-    seen = 0
-    for role in (*SERVICES, READONLY.name):
-        adopted = f"SET LOCAL devmentor.user_id = {literal(victim)}"
-        for forged in (adopted, shared, context_sql(Actor.user(tenants.victim))):
-            sql = f"{forged}; {select}"
-            outcome = stage.attempt(role, Actor.user(tenants.stranger), sql)
-            report.ways[way] += 1
-            seen += outcome.kind == "rows"
-            if stage.signed and outcome.kind == "rows":
-                report.failures.append(Failure("projects.projects", role, way, "no rows", str(outcome), sql))
-    if not stage.signed:
-        report.limits.append(
-            f"context set by hand: NOT DEFENDED in this database, {seen} of {report.ways[way]} attempts read"
-            " the row; with DEVMENTOR_CONTEXT_KEY and `devmentor-db context-key` none does"
-        )
 
 
 def _addresses(stage: Stage, report: Report, tenants: Tenants, tables: dict[str, Protected]) -> None:

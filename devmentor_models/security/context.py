@@ -6,10 +6,11 @@ actor for the transaction and looks up once what others share with the user. `de
 them; a plain session calls ``enter()`` alone, since its settings are its owner's.
 
 Settings can be set by whoever can run SQL. So there are two kinds of readers: ``claimed_…()`` returns what is
-set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind, and one of them
-asks whether it may be believed (`BELIEVED`); everything else takes the second kind. Where contexts are not
-signed, PostgreSQL inlines both to true. Where they are (`signing`), they are true only if the whole context
-was sealed for this very transaction, with a key that only the services and ``devmentor.context_keys`` have.
+set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind and ask in the same
+expression whether it may be believed (`believed`); everything else takes the second kind. Where contexts are
+not signed, PostgreSQL inlines the question away. Where they are (`signing`), the answer is yes only if the
+whole context was sealed for this very transaction, with a key that only the services and
+``devmentor.context_keys`` have.
 """
 
 from __future__ import annotations
@@ -85,9 +86,22 @@ _READERS = (
 #: What policies read, as it is set, in one value.
 _CONTEXT = f"ARRAY[{', '.join(map(_setting, READ_SETTINGS))}]"
 
-#: Whether a row's policies may believe who acts. The seal is checked once in a statement; what it was good
-#: for is compared at each row, since a statement can change settings between one row and the next.
-BELIEVED = "NOT devmentor.signed() OR devmentor.claimed_context() = (SELECT devmentor.sealed_context())"
+
+def believed(condition: str) -> str:
+    """Return a condition on who acts, for a policy, that holds only for a context that is sealed.
+
+    A statement can change settings while it runs, and have PostgreSQL read them at different times: an index
+    is searched for what they were when its scan began, clauses stand in the planner's order, equal ones
+    become one. So the condition is there twice: by itself, for indexes, and once more in one expression with
+    the question whether what it reads is what was sealed. The planner takes no ``CASE`` apart.
+
+    The seal is checked once in a statement. Where contexts are not signed, all of it is the condition alone.
+    """
+    sealed = "devmentor.claimed_context() = (SELECT devmentor.sealed_context())"
+    return (
+        f"({condition}) AND CASE WHEN NOT devmentor.signed() THEN true"
+        f" WHEN {sealed} THEN ({condition}) ELSE false END"
+    )
 
 
 # The process and the start of the transaction stand first: a seal is good for one transaction. The text of an

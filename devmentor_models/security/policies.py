@@ -1,8 +1,8 @@
 """From ``__security__`` to row security, policies and grants (Z1, Z2; DESIGN §4).
 
 Policies are plain expressions over the row's own columns and the functions of `context`. Each names the roles
-that it is for, so that a grant too many shows nothing. They believe who acts; a restrictive policy beside
-them asks whether it may be believed, for all of them.
+that it is for, so that a grant too many shows nothing. What they read of the context counts only where it may
+be believed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
-from devmentor_models.security.context import BELIEVED
+from devmentor_models.security.context import believed
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
@@ -35,23 +35,20 @@ class Rule:
         command: ``ALL`` or one command.
         condition: Which rows.
         roles: For whom.
-        restrictive: Whether it takes from what the others allow, rather than adding to it.
     """
 
     name: str
     command: str
     condition: str
     roles: tuple[str, ...] = ()
-    restrictive: bool = False
 
     def statement(self, table: str) -> Statement:
         """Return it as a declared statement."""
         command = "" if self.command == "ALL" else f" FOR {self.command}"
         using = "" if self.command == "INSERT" else f" USING ({self.condition})"
         check = "" if self.command in {"SELECT", "DELETE"} else f" WITH CHECK ({self.condition})"
-        kind = " AS RESTRICTIVE" if self.restrictive else ""
         return statement(
-            f"CREATE POLICY {self.name} ON {table}{kind}{command} TO {', '.join(self.roles)}{using}{check}"
+            f"CREATE POLICY {self.name} ON {table}{command} TO {', '.join(self.roles)}{using}{check}"
         )
 
 
@@ -85,21 +82,12 @@ def protection(table: Table, security: Security) -> Iterator[Statement]:
 
 def rules(security: Security) -> Iterator[Rule]:
     """Yield the policies of a table."""
-    believing = list(_believing(security))
-    if all(map(_believes, believing)):
-        roles = tuple(dict.fromkeys(grant.service.role for grant in security.grants))
-        yield from believing
-        yield Rule("authentic", "ALL", BELIEVED, (*roles, READONLY.name), restrictive=True)
-    else:  # some rows are everybody's, also where nobody acts: what asks who acts asks for itself
-        for rule in believing:
-            yield replace(rule, condition=f"({BELIEVED}) AND ({rule.condition})") if _believes(rule) else rule
+    for rule in _believing(security):
+        asks = "devmentor.claimed_" in rule.condition
+        yield replace(rule, condition=believed(rule.condition)) if asks else rule
     for command in security.definer:
         yield Rule(f"definer_{command.lower()}", command, "true", (OWNER.name,))
     yield Rule("backup", "SELECT", "true", (BACKUP.name,))
-
-
-def _believes(rule: Rule) -> bool:
-    return "devmentor.claimed_" in rule.condition
 
 
 def _believing(security: Security) -> Iterator[Rule]:

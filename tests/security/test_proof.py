@@ -18,6 +18,7 @@ from devmentor_models.proof import Failure, Report, lines, prove
 from devmentor_models.proof.planted import planted
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.settings import conninfo
+from tests.support.logins import ask
 
 ENOUGH = 10_000  # attempts: every table, role, command and way round
 
@@ -60,9 +61,25 @@ def test_nobody_forges_a_signed_context(devmentor_database_url: str) -> None:
     report = prove(devmentor_database_url)
     assert [str(failure) for failure in report.failures] == []
     assert report.ways["context set by hand"] > 0
+    assert report.ways["context changed within a statement"] > 0
     assert report.ways["across transactions: a context forged"] > 0
     assert any("read and replayed at once: NOT DEFENDED" in limit for limit in report.limits)
     assert not any("set by hand" in limit for limit in report.limits)
+
+
+def test_a_policy_that_asks_apart_from_what_it_reads_is_found(devmentor_database_url: str) -> None:
+    """PostgreSQL reads two conditions at two times, between which a statement can change who acts."""
+    context_keys.install(devmentor_database_url, ContextKeys.from_text(generate_key()))
+    sealed = "devmentor.claimed_context() = (SELECT devmentor.sealed_context())"
+    ask(
+        devmentor_database_url,
+        f"ALTER POLICY owner ON memory.documents USING (user_id = devmentor.claimed_user_id() AND {sealed})",
+    )
+    found = {(each.relation, each.role, each.way) for each in prove(devmentor_database_url).failures}
+    way = "context changed within a statement"
+    assert found == {
+        ("memory.documents", f"devmentor_{name}", way) for name in ("auth", "memory", "projects")
+    }
 
 
 def test_a_person_can_read_it(devmentor_url: str) -> None:
