@@ -47,6 +47,8 @@ RETRY_SECONDS = 0.2
 CANCEL_SECONDS = 2.0
 #: How long until it is asked once more, and how often it is asked in all.
 CANCEL_AGAIN_SECONDS, CANCEL_ATTEMPTS = 0.2, 10
+#: How long to wait for the answer to a COMMIT that nobody has waited for.
+SETTLE_SECONDS = 2.0
 #: How often a thread that waits for the server looks whether it is interrupted.
 WAIT_SECONDS = 0.1
 
@@ -86,10 +88,14 @@ class PooledConnection(OpeningConnection, Connection[Any]):
             self.wait(self.last_commit_gen())
 
     def settle(self) -> None:
-        """Read the answer to a COMMIT that nobody has waited for; whether there is one, `is_alive` tells."""
-        if self.unanswered:
-            with suppress(OperationalError):
-                self.wait(self.settle_gen())
+        """Read the answer to a COMMIT that nobody has waited for; end the connection where none comes."""
+        if not self.unanswered:
+            return
+        settling, socket = self.settle_gen(), self.pgconn.socket
+        try:  # given up without asking the server to give up as well: a COMMIT leaves nothing to cancel
+            waiting.wait(settling, socket, interval=WAIT_SECONDS, timeout=SETTLE_SECONDS)
+        except (OperationalError, _WaitTimeout):
+            self.pgconn.finish()
 
     def wait(
         self,

@@ -91,9 +91,9 @@ class Database:
         """
         return Transaction(self, Opening(actor, self._key, readonly, isolation))
 
-    def _begin_single(self, actor: Actor) -> Transaction:
-        """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
-        return Transaction(self, Opening(actor, self._key, single=True))
+    def _run_single(self, work: Callable[[Transaction], T], *, actor: Actor) -> T:
+        """Run a transaction of one statement, which reads: `Opening.single` says why there is no more."""
+        return self._repeat(work, Opening(actor, self._key, single=True))
 
     def run(
         self,
@@ -119,9 +119,12 @@ class Database:
         Raises:
             DevMentorError: Whatever ``work`` raised, or the last attempt's conflict.
         """
+        return self._repeat(work, Opening(actor, self._key, readonly, isolation), attempts)
+
+    def _repeat(self, work: Callable[[Transaction], T], opening: Opening, attempts: int = 5) -> T:
         for attempt in range(1, attempts):
             try:
-                with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
+                with Transaction(self, opening) as tx:
                     return work(tx)
             except DevMentorError as error:
                 if not error.retryable:
@@ -129,7 +132,7 @@ class Database:
             # Full jitter: colliding transactions must not collide again.
             longest = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**attempt)
             time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter is no secret
-        with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
+        with Transaction(self, opening) as tx:
             return work(tx)
 
     def verify_schema(self) -> SchemaState:

@@ -90,9 +90,9 @@ class AsyncDatabase:
         """
         return AsyncTransaction(self, Opening(actor, self._key, readonly, isolation))
 
-    def _begin_single(self, actor: Actor) -> AsyncTransaction:
-        """Return a transaction of one statement, which reads: `Opening.single` says why there is no more."""
-        return AsyncTransaction(self, Opening(actor, self._key, single=True))
+    async def _run_single(self, work: Callable[[AsyncTransaction], Awaitable[T]], *, actor: Actor) -> T:
+        """Run a transaction of one statement, which reads: `Opening.single` says why there is no more."""
+        return await self._repeat(work, Opening(actor, self._key, single=True))
 
     async def run(
         self,
@@ -118,9 +118,14 @@ class AsyncDatabase:
         Raises:
             DevMentorError: Whatever ``work`` raised, or the last attempt's conflict.
         """
+        return await self._repeat(work, Opening(actor, self._key, readonly, isolation), attempts)
+
+    async def _repeat(
+        self, work: Callable[[AsyncTransaction], Awaitable[T]], opening: Opening, attempts: int = 5
+    ) -> T:
         for attempt in range(1, attempts):
             try:
-                async with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
+                async with AsyncTransaction(self, opening) as tx:
                     return await work(tx)
             except DevMentorError as error:
                 if not error.retryable:
@@ -128,7 +133,7 @@ class AsyncDatabase:
             # Full jitter: colliding transactions must not collide again.
             longest = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2**attempt)
             await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - jitter is no secret
-        async with self.begin(actor, readonly=readonly, isolation=isolation) as tx:
+        async with AsyncTransaction(self, opening) as tx:
             return await work(tx)
 
     async def verify_schema(self) -> SchemaState:

@@ -241,6 +241,13 @@ class OpeningConnection(BaseConnection[Any]):
         finally:
             pipeline._exit(failure)  # noqa: SLF001 - as psycopg does
             self._pipeline = None
+            if (
+                isinstance(failure, psycopg.Error)
+                and self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+            ):
+                # There is no ROLLBACK, which does: psycopg takes what was passed over for prepared.
+                self._prepared.clear()
+                yield from self._prepared.maintain_gen(self)
 
     def _sync_gen(self, pipeline: BasePipeline) -> PQGen[None]:
         """Read every answer, also those behind an error: only then can the pipeline be left."""
@@ -287,6 +294,19 @@ class OpeningConnection(BaseConnection[Any]):
             else:
                 self.enqueue_opening(self._pipeline)
         yield from super()._start_query()
+
+    def _exec_command(self, command: Any, *args: Any) -> PQGen[PGresult | None]:
+        try:
+            return (yield from super()._exec_command(command, *args))
+        except psycopg.InternalError as error:
+            if (
+                error.sqlstate is None
+            ):  # two answers: the server, and a pooler, say that the session has ended
+                self.pgconn.finish()
+                raise psycopg.OperationalError(
+                    "the connection ended before the command was answered"
+                ) from None
+            raise
 
     def last_commit_gen(self) -> PQGen[None]:
         """Commit, and do not wait for the answer of a transaction that only read: nothing else follows."""

@@ -60,8 +60,8 @@ def sign_in(
     """
     reason = ""
     for _ in range(_LOOKS):
-        with database._begin_single(actor) as tx:  # noqa: SLF001 - nobody else may send one statement alone
-            account = tx.users.find_credentials(email)
+        look = database._run_single  # noqa: SLF001 - nobody else may send one statement alone
+        account = look(lambda tx: tx.users.find_credentials(email), actor=actor)
         stored = None if account is None else account.password_hash
         check = verify_password(password, stored, bcrypt_cost=bcrypt_cost)
         if account is None or not check or not account.is_active:

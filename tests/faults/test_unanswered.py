@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,6 +108,19 @@ def test_an_answer_that_never_comes_costs_the_connection(
         read(balance)
         balance.settle()
         assert balance.database.pool_stats().lost == 1
+
+
+def test_an_answer_is_not_waited_for_without_end(prepared: bool, devmentor_url: str, proxy: Proxy) -> None:
+    """A connection that keeps silent is given up, and the next block begins on another one."""
+    with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        read_and_hold(balance, proxy)
+
+        def release() -> None:
+            until(lambda: balance.database.pool_stats().lost)
+            proxy.holding = False
+
+        results = run_concurrently([partial(read, balance), release])
+        assert results == [None, None]
 
 
 def test_sessions_end_before_the_answer_is_read(prepared: bool, devmentor_url: str) -> None:

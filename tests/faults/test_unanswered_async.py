@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,6 +109,21 @@ async def test_an_answer_that_never_comes_costs_the_connection(
         await read(balance)
         await balance.settle()
         assert balance.database.pool_stats().lost == 1
+
+
+async def test_an_answer_is_not_waited_for_without_end(
+    prepared: bool, devmentor_url: str, proxy: Proxy
+) -> None:
+    """A connection that keeps silent is given up, and the next block begins on another one."""
+    async with async_balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
+        await read_and_hold(balance, proxy)
+
+        async def release() -> None:
+            await until(lambda: balance.database.pool_stats().lost)
+            proxy.holding = False
+
+        results = await run_concurrently([partial(read, balance), release])
+        assert results == [None, None]
 
 
 async def test_sessions_end_before_the_answer_is_read(prepared: bool, devmentor_url: str) -> None:

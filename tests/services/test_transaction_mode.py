@@ -13,12 +13,12 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 
 from devmentor_models import Actor, Database
-from devmentor_models.errors import DevMentorError
+from devmentor_models.errors import CommitUnknown, DevMentorError
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.security.test_leftovers import LEFT
 from tests.support import pgbouncer
-from tests.support.concurrency import run_concurrently
+from tests.support.concurrency import run_concurrently, until
 from tests.support.users import committed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
@@ -33,6 +33,15 @@ ALTER FUNCTION devmentor.set_context RENAME TO set_context_at_once;
 CREATE FUNCTION devmentor.set_context(text[], bytea, bytea) RETURNS void LANGUAGE sql
     AS 'SELECT pg_sleep(0.2)';
 """
+#: Has COMMIT wait for a deferred trigger.
+SLOW_COMMIT = (
+    "CREATE TEMPORARY TABLE slow (id int) ON COMMIT DROP",
+    """CREATE FUNCTION pg_temp.wait() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END $$""",
+    """CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION pg_temp.wait()""",
+    "INSERT INTO slow VALUES (1)",
+)
 CONTEXT = text(
     "SELECT pg_backend_pid(), nullif(current_setting('devmentor.user_id', true), ''),"
     " nullif(current_setting('devmentor.service', true), ''),"
@@ -177,3 +186,33 @@ def plant(url: str, statement: str) -> int:
         row = (client.execute("SELECT pg_backend_pid()")).fetchone()
         assert row is not None
         return int(row[0])
+
+
+@pytest.mark.parametrize("prepared_statements", [False, True])
+def test_a_process_that_ends_at_commit_leaves_it_unknown(
+    devmentor_url: str, narrow_url: str, *, prepared_statements: bool
+) -> None:
+    """The server and PgBouncer both say so, which makes two answers to one command."""
+    waiting = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    )
+    met: list[int] = []
+    with Database.from_url(
+        narrow_url, pool_min=0, pool_max=1, prepared_statements=prepared_statements
+    ) as database:
+
+        def commit() -> None:
+            with database.begin(Actor.service("auth")) as tx:
+                pid = tx.session.execute(text("SELECT pg_backend_pid()"))
+                for statement in SLOW_COMMIT:
+                    tx.session.execute(text(statement))
+                met.append(pid.scalar_one())
+
+        def end() -> None:
+            with psycopg.connect(conninfo(devmentor_url), autocommit=True) as administrator:
+                until(lambda: met and administrator.execute(waiting, met).fetchall())
+
+        outcomes = run_concurrently([commit, end])
+        assert [type(outcome) for outcome in outcomes] == [CommitUnknown, type(None)]
+        with database.begin(Actor.service("auth")) as tx:
+            assert (tx.session.execute(text("SELECT 1"))).scalar_one() == 1
