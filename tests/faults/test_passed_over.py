@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import psycopg
 import pytest
@@ -49,10 +48,13 @@ def test_it_is_not_taken_for_prepared(work: Work, before: int, devmentor_databas
         with psycopg.connect(target) as migration:
             migration.execute("LOCK TABLE auth.team_members")
 
+            def begins() -> None:
+                work(balance)
+
             def cancel() -> None:
                 until(lambda: balance.ask(_CANCEL_WAITING, balance.name))
 
-            outcomes = run_concurrently([partial(work, balance), cancel])
+            outcomes = run_concurrently([begins, cancel])
         assert [type(outcome) for outcome in outcomes] == [StatementTimeout, type(None)]
         for _ in range(4):
             work(balance)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import psycopg
 import pytest
@@ -48,10 +47,13 @@ async def test_it_is_not_taken_for_prepared(work: Work, before: int, devmentor_d
         with psycopg.connect(target) as migration:
             migration.execute("LOCK TABLE auth.team_members")
 
+            async def begins() -> None:
+                await work(balance)
+
             async def cancel() -> None:
                 await until(lambda: balance.ask(_CANCEL_WAITING, balance.name))
 
-            outcomes = await run_concurrently([partial(work, balance), cancel])
+            outcomes = await run_concurrently([begins, cancel])
         assert [type(outcome) for outcome in outcomes] == [StatementTimeout, type(None)]
         for _ in range(4):
             await work(balance)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -115,11 +114,14 @@ def test_an_answer_is_not_waited_for_without_end(prepared: bool, devmentor_url: 
     with balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
         read_and_hold(balance, proxy)
 
+        def block() -> None:
+            read(balance)
+
         def release() -> None:
             until(lambda: balance.database.pool_stats().lost)
             proxy.holding = False
 
-        results = run_concurrently([partial(read, balance), release])
+        results = run_concurrently([block, release])
         assert results == [None, None]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -118,11 +117,14 @@ async def test_an_answer_is_not_waited_for_without_end(
     async with async_balanced(devmentor_url, proxy.url, prepared_statements=prepared, pool_max=1) as balance:
         await read_and_hold(balance, proxy)
 
+        async def block() -> None:
+            await read(balance)
+
         async def release() -> None:
             await until(lambda: balance.database.pool_stats().lost)
             proxy.holding = False
 
-        results = await run_concurrently([partial(read, balance), release])
+        results = await run_concurrently([block, release])
         assert results == [None, None]
 
 
