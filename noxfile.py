@@ -38,6 +38,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 def install(session: nox.Session, pins: str, *, project: bool = True) -> None:
     """Fill the session's environment from `requirements/<pins>.txt` and with the checkout, once."""
+    # Tests start many processes; where an image forbids bytecode, each would compile all of our code anew.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
     requirements = ROOT / "requirements" / f"{pins}.txt"
     state = hashlib.sha256(requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
     stamp = Path(session.virtualenv.location) / "devmentor-state.txt"
@@ -66,10 +68,17 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def matrix(session: nox.Session) -> None:
-    """Try every kind of schema change, both ways; the tests' own session tries one of each kind."""
+def long(session: nox.Session) -> None:
+    """Run the tests that take long by nature: kills, forgeries, whole lines of revisions, runs in runs."""
     install(session, "tests")
-    session.run("pytest", "-n", "auto", "-m", "", "tests/migrations/test_matrix.py", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "long", *session.posargs)
+
+
+@nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Try every kind of schema change, both ways; `tests` tries some."""
+    install(session, "tests")
+    session.run("pytest", "-n", "auto", "-m", "matrix", "tests/migrations/test_matrix.py", *session.posargs)
 
 
 @nox.session(default=False)
@@ -83,7 +92,7 @@ def mirror(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Break, cut and cancel connections at every message and at every turn; `tests` does so at some."""
     install(session, "tests")
-    session.run("pytest", "-n", "auto", "-m", "", "tests/faults", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "faults", "tests/faults", *session.posargs)
 
 
 @nox.session(default=False)

@@ -419,7 +419,8 @@ class SchemaUnknown(SchemaMismatch):
 
     words = (
         "The database is at {found}, which this installation does not know, and it never had {expected}, the"
-        " newest one here. Correct the URL, or install the devmentor-models release that has {found}."
+        " newest one here. Correct the URL, or install the devmentor-models release that has {found}. If none"
+        " has it, nothing leads on from there: drop the database, create it anew, run `devmentor-db upgrade`."
     )
 
 

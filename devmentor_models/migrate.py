@@ -88,6 +88,8 @@ def upgrade(
     Raises:
         LockTimeout: The last try did not get them either, or another migrator runs for too long. Revisions
             that were done before stay done.
+        SchemaUnknown: The database is at a revision of another line; says what to do.
+        SchemaMismatch: It is at a newer revision than this installation has.
     """
     command.upgrade(config(url, lock_timeout=lock_timeout, lock_tries=str(lock_tries)), revision)
 
@@ -112,6 +114,7 @@ def downgrade(
     Raises:
         DataLossRefused: A revision on the way loses data; nothing was done.
         LockTimeout: As for `upgrade`.
+        SchemaMismatch: As for `upgrade`.
     """
     options = {"lock_timeout": lock_timeout, "lock_tries": str(lock_tries)}
     if allow_data_loss:

@@ -24,6 +24,7 @@ from devmentor_models.embedded import (
     account,
     default_directory,
 )
+from devmentor_models.testing import plugin
 
 AS_ORDINARY_USER = """
 import os, pwd, sys, psutil
@@ -48,7 +49,7 @@ print("done")
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """Give an empty directory that the server's account can reach; its server is stopped afterwards."""
-    base = Path(tempfile.mkdtemp(prefix="dm-"))
+    base = Path(tempfile.mkdtemp(prefix="dm-", dir=plugin._base()))
     base.chmod(0o755)
     (base / "pg").mkdir()
     yield base / "pg"

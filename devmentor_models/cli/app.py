@@ -76,10 +76,12 @@ def upgrade(
 ) -> None:
     """Bring the database up to a revision, the newest one if none is given."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import, and --help should not be
+    from devmentor_models.cli.schema import made_anew  # noqa: PLC0415 - likewise
 
     target = resolve(url)
     before = migrate.current(target.url)
-    migrate.upgrade(target.url, revision, lock_timeout=lock_timeout, lock_tries=lock_tries)
+    with made_anew(target.server):
+        migrate.upgrade(target.url, revision, lock_timeout=lock_timeout, lock_tries=lock_tries)
     _say_moved(target, before)
     if before is None:
         note(_SIGNED if migrate.signed(target.url) else _UNSIGNED)
@@ -140,7 +142,7 @@ def current(url: Url = None) -> None:
 
     target = resolve(url)
     typer.echo(_revision(migrate.current(target.url)))
-    if message := remark(target.url):
+    if message := remark(target):
         typer.echo(message)
 
 
@@ -154,10 +156,13 @@ def check(
 ) -> None:
     """Compare the database with the models: a line for each difference, exit code 1 if there is one."""
     from devmentor_models import migrate  # noqa: PLC0415 - slow to import
+    from devmentor_models.cli.schema import remark  # noqa: PLC0415 - likewise
 
     target = resolve(url)
     if (found := migrate.current(target.url)) != migrate.head():
         typer.echo(f"The database is at {_revision(found)}, the newest revision is {migrate.head()}.")
+        if found and (message := remark(target)):
+            typer.echo(message)
         raise typer.Exit(FAILED)
     differences = [f"{part};" for part in migrate.repair(target.url)] if sql else migrate.check(target.url)
     for difference in differences:

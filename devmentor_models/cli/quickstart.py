@@ -16,6 +16,7 @@ from uuid import UUID
 
 import typer
 
+from devmentor_models.cli.corpus import LEAST_CHARACTERS
 from devmentor_models.cli.report import reported
 from devmentor_models.cli.show import Show, counted
 from devmentor_models.cli.target import DATABASE
@@ -32,6 +33,7 @@ QUESTIONS = (
     "How do I write a command line program with options and help texts?",
 )
 HITS = 3
+_TOO_SHORT = f"none is as long as {LEAST_CHARACTERS} characters"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -97,6 +99,7 @@ def _start(show: Show) -> EmbeddedServer:
 
 def _migrate(show: Show, server: EmbeddedServer) -> None:
     from devmentor_models import migrate  # noqa: PLC0415 - --help should be quick
+    from devmentor_models.cli.schema import made_anew  # noqa: PLC0415 - likewise
     from devmentor_models.kit.variables import variable  # noqa: PLC0415 - likewise
     from devmentor_models.migrations import context_keys  # noqa: PLC0415 - likewise
     from devmentor_models.security.signing import KEY_VARIABLE, ContextKeys  # noqa: PLC0415 - likewise
@@ -107,7 +110,8 @@ def _migrate(show: Show, server: EmbeddedServer) -> None:
         if before == migrate.head():
             done(f"Database {DATABASE!r} is at the newest revision, {before}")
         else:
-            migrate.upgrade(url)
+            with made_anew(server):
+                migrate.upgrade(url)
             done(f"Database {DATABASE!r} migrated from {before or 'nothing'} to {migrate.head()}")
     if not migrate.signed(url):
         with show.step() as done:
@@ -155,10 +159,11 @@ def _ingest(show: Show, shelf: _Shelf, texts: list[Text]) -> Embedder:
         done(f"Embedding model {EMBEDDING_MODEL.name} loaded")
     actor = Actor.user(shelf.user_id)
     with shelf.database.begin(actor, readonly=True) as tx:
-        prepared = ingest.prepare(ingest.unknown(tx, texts, shelf.project_id))
-    known = len(texts) - len(prepared)
+        found = ingest.unknown(tx, texts, shelf.project_id)
+    prepared = ingest.prepare(found)
+    passed_over = _passed_over(known=len(texts) - len(found), wordless=len(found) - len(prepared))
     if not prepared:
-        show.say(f"All {known} documents of the corpus were there")
+        show.say(f"No document was ingested: {passed_over or _TOO_SHORT}")
         return embedder
     began = time.perf_counter()
     with show.progress("Ingesting", sum(len(item.chunks) for item in prepared)) as advance:
@@ -172,12 +177,19 @@ def _ingest(show: Show, shelf: _Shelf, texts: list[Text]) -> Embedder:
             advance=advance,
         )
     seconds = time.perf_counter() - began
-    earlier = f", {known} were there" if known else ""
     show.say(
         f"{counted(len(prepared), 'document')} ingested as {counted(chunks, 'chunk')} in {seconds:.1f} s "
-        f"({chunks / seconds:.0f} chunks/s, cut, embedded and stored){earlier}"
+        f"({chunks / seconds:.0f} chunks/s, cut, embedded and stored)"
+        + (f", {passed_over}" if passed_over else "")
     )
     return embedder
+
+
+def _passed_over(*, known: int, wordless: int) -> str:
+    """Say which documents there was nothing to do for."""
+    told = [f"{known} {'was' if known == 1 else 'were'} there"] if known else []
+    told += [f"{wordless} had no words"] if wordless else []
+    return ", ".join(told)
 
 
 def _ask(show: Show, shelf: _Shelf, embedder: Embedder, question: str) -> None:

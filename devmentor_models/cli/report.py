@@ -73,8 +73,13 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, psycopg.Error):
         return _first_lines(error.diag.message_primary or str(error))
     if isinstance(error, CommandError | DevMentorError | OSError):
-        return str(error)
+        return told(error)
     return None
+
+
+def told(error: Exception) -> str:
+    """Return an error's message, and the notes that somebody added on its way."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 def _first_lines(message: str) -> str:

@@ -138,8 +138,11 @@ def _try(engine: Engine, url: str, steps: Steps, patience: Patience) -> None:
         _prepare(connection)
         _configure_online(connection, url, patience=patience)
         steps.attach(context.get_context())
-        with context.begin_transaction():
-            context.run_migrations()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+        except CommandError as error:
+            raise window.mismatch(context.get_context()) or error from None
         _tidy(connection)
 
 

@@ -19,6 +19,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from devmentor_models.errors import SchemaMismatch, SchemaUnknown
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
 from devmentor_models.security.roles import ROLES
 
@@ -110,6 +111,19 @@ def record(
         _insert(ctx, line, len(line) - 1)
     else:
         ctx.execute(_revisions.delete().where(_revisions.c.revision == step.up_revision_id))
+
+
+def mismatch(ctx: MigrationContext) -> SchemaMismatch | None:
+    """Return what is wrong with a database at a revision that this installation does not have; else None."""
+    scripts, found = _scripts(ctx), ctx.get_current_revision()
+    own = [script.revision for script in scripts.walk_revisions()]
+    if found is None or found in own or ctx.connection is None:
+        return None
+    if own[0] not in ctx.connection.scalars(sa.select(_revisions.c.revision)):
+        return SchemaUnknown(found, own[0])
+    ahead = SchemaMismatch(found, own[0])
+    ahead.add_note(f"Migrate it with the devmentor-models release that has {found}.")
+    return ahead
 
 
 def _scripts(ctx: MigrationContext) -> ScriptDirectory:

@@ -23,6 +23,7 @@ def made(name: str, *latencies: float) -> Series:
     return series
 
 
+@pytest.mark.long
 def test_everything_runs() -> None:
     """A quick run starts a server, measures every variant, prints the tables and fails nothing.
 
@@ -35,6 +36,7 @@ def test_everything_runs() -> None:
         assert expected in run.stdout
 
 
+@pytest.mark.long
 def test_the_cost_of_protection_is_measured() -> None:
     """A quick run measures with and without policies and signatures, and shows the plans."""
     command = [sys.executable, "-m", "benchmarks.security", "--quick"]

@@ -13,9 +13,11 @@ from typer.testing import CliRunner, Result
 
 from devmentor_models import migrate
 from devmentor_models.cli.app import app
-from devmentor_models.cli.report import without_passwords
+from devmentor_models.cli.report import told, without_passwords
+from devmentor_models.cli.schema import made_anew
 from devmentor_models.cli.target import psql_arguments
-from devmentor_models.embedded import account
+from devmentor_models.embedded import EmbeddedServer, account
+from devmentor_models.errors import SchemaUnknown
 from devmentor_models.kit.encryption import KeyRing
 from devmentor_models.security.signing import KEY_VARIABLE
 from devmentor_models.settings import conninfo
@@ -185,6 +187,45 @@ def test_unknown_revision(run: Command, url: str) -> None:
     result = run("upgrade", "nonsense", "--url", url)
     assert result.exit_code == 1
     assert result.stderr == "devmentor-db: Can't locate revision identified by 'nonsense'\n"
+
+
+def test_a_database_of_an_unreleased_revision(run: Command, url: str) -> None:
+    """No revision leads on from there, and each command says how the database is made anew."""
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute("UPDATE devmentor.alembic_version SET version_num = 'abandoned'")
+        connection.execute(
+            "UPDATE devmentor.revisions SET revision = 'abandoned'"
+            " WHERE position = (SELECT max(position) FROM devmentor.revisions)"
+        )
+    anew = "drop the database, create it anew, run `devmentor-db upgrade`."
+    for command, code in (("upgrade", 1), ("check", 1), ("current", 0)):
+        result = run(command, "--url", url)
+        assert (result.exit_code, result.output.rstrip().endswith(anew)) == (code, True), result.output
+    back = run("downgrade", "--allow-data-loss", "--url", url, "--", "-1")
+    assert (back.exit_code, back.stderr.count("\n"), anew in back.stderr) == (1, 1, True)
+
+
+def test_a_database_that_is_ahead(run: Command, url: str) -> None:
+    """This installation cannot migrate it; the release that knows its revision can."""
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute("UPDATE devmentor.alembic_version SET version_num = 'newer'")
+        connection.execute(
+            "INSERT INTO devmentor.revisions (revision, position, compatible_from)"
+            " SELECT 'newer', position + 1, compatible_from FROM devmentor.revisions"
+            " ORDER BY position DESC LIMIT 1"
+        )
+    refused = run("upgrade", "--url", url)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.endswith("Migrate it with the devmentor-models release that has newer.\n")
+    assert "compatible with it" in run("current", "--url", url).output
+
+
+def test_an_embedded_database_of_an_unreleased_revision(tmp_path: Path) -> None:
+    """The directory to remove is named."""
+    server = EmbeddedServer(tmp_path / "pg", 1, 5432, tmp_path)  # nobody connects to it
+    with pytest.raises(SchemaUnknown) as caught, made_anew(server):
+        raise SchemaUnknown("abandoned", "head")
+    assert told(caught.value).endswith(f"then remove its directory with all data, {tmp_path / 'pg'}")
 
 
 @pytest.mark.parametrize("arguments", [["downgrade"], ["nonsense"], ["partitions", "--months", "-1"]])

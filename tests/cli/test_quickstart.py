@@ -127,6 +127,22 @@ def test_twice(run: Run, corpus: Path, home: Path) -> None:
     assert b"Quick Start" not in name
 
 
+def test_next_to_nothing_to_ingest(run: Run, tmp_path: Path) -> None:
+    """What is not stored is not said to be there, and a second run adds nothing."""
+    (tmp_path / "short.md").write_text("Too short.")
+    done = run("--corpus", str(tmp_path), "--ask", "What is there?")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No document was ingested: none is as long as 80 characters\n" in done.stdout
+    assert "Nothing was found." in done.stdout
+    (tmp_path / "rule.md").write_text("-" * 100)
+    (tmp_path / "bread.md").write_text(TEXTS["bread.md"])
+    done = run("--corpus", str(tmp_path), "--ask", "How is bread baked?")
+    assert "1 document ingested as 1 chunk" in done.stdout
+    assert done.stdout.count("1 had no words") == 1
+    done = run("--corpus", str(tmp_path), "--ask", "How is bread baked?")
+    assert "No document was ingested: 1 was there, 1 had no words\n" in done.stdout
+
+
 def test_folder_that_is_not_there(run: Run, home: Path) -> None:
     """A wrong folder is told in one line, before anything is started."""
     done = run("--corpus", str(home / "nowhere"))

@@ -159,8 +159,7 @@ def test_computed_columns_cannot_be_written(devmentor_session: Session) -> None:
         devmentor_session.rollback()
 
 
-# SQLAlchemy's constructors of dialects have no types.
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's constructors have no types
 
 
 def _sql(column: Column[Any]) -> str:

@@ -250,6 +250,7 @@ def test_no_connection_is_held_while_the_password_is_checked(database_url: str, 
     assert finished[0] == "read"
 
 
+@pytest.mark.long
 def test_time_does_not_tell_whether_an_account_exists(database: Database, new_user: NewUser) -> None:
     """Processor time of this process, the fastest of some: nobody, ours, and one of the older system's."""
     ours, older = new_user(), new_user(old_hash())

@@ -265,6 +265,7 @@ async def test_no_connection_is_held_while_the_password_is_checked(
     assert finished[0] == "read"
 
 
+@pytest.mark.long
 async def test_time_does_not_tell_whether_an_account_exists(
     async_database: AsyncDatabase, new_user: NewUser
 ) -> None:

@@ -16,7 +16,7 @@ BEFORE = 'connection failed: connection to server at "10.0.0.5", port 5432 faile
     ("said", "advice"),
     [
         (
-            'root certificate file "/root/.postgresql/root.crt" does not exist\nchange sslmode',
+            'root certificate file "/home/app/.postgresql/root.crt" does not exist\nchange sslmode',
             "PGSSLROOTCERT",
         ),
         ('could not read root certificate file "/x.pem": no certificate or crl found', "sslrootcert="),

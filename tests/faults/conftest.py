@@ -18,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from devmentor_models.embedded import EmbeddedServer
+from devmentor_models.testing import plugin
 
 
 class OwnServer:
@@ -72,7 +73,7 @@ class OwnServer:
 @contextmanager
 def running(**settings: str) -> Iterator[OwnServer]:
     """Yield a server of one's own with these settings, and remove it."""
-    base = Path(tempfile.mkdtemp(prefix="dm-faults-"))
+    base = Path(tempfile.mkdtemp(prefix="dm-faults-", dir=plugin._base()))
     base.chmod(0o755)
     server = OwnServer(base / "pg", **settings)
     server._server.remove_with(os.getpid())

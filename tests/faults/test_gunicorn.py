@@ -17,6 +17,9 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
+import pytest
+
+pytestmark = pytest.mark.faults
 WORKERS = 3
 REQUESTS = 150
 START_SECONDS = 30.0

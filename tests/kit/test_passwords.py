@@ -192,6 +192,7 @@ def test_without_the_extra_an_older_hash_says_what_to_install(monkeypatch: pytes
     assert verify(PASSWORD, None) == UNUSABLE
 
 
+@pytest.mark.long
 def test_a_misfit_takes_as_long_with_and_without_an_account() -> None:
     """No account, no hash, ours or the older system's: the same work, so about the same processor time."""
     cost = 11  # dear enough that leaving it out would show

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from devmentor_models import Actor, Database
 from devmentor_models.memory.enums import DocumentSource, SearchPlan
@@ -18,6 +19,7 @@ from devmentor_models.security.signing import context_sql
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
 
+pytestmark = pytest.mark.long
 NOTE, INDEX, EXACT = DocumentSource.NOTE, SearchPlan.INDEX, SearchPlan.EXACT
 LARGE = UUID("01900000-0000-7000-8000-000000000001")
 SMALL = UUID("01900000-0000-7000-8000-000000000002")

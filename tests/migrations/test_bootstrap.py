@@ -16,6 +16,7 @@ from devmentor_models.embedded import EmbeddedServer
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.migrations.bootstrap import Step, script
 from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES
+from devmentor_models.testing import plugin
 from tests.support.concurrency import run_concurrently
 from tests.support.logins import ask, login, name_of
 
@@ -29,7 +30,7 @@ DROP_ROLES = "; ".join(
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """Yield a cluster of its own: roles belong to all databases of one, and other tests need them."""
-    base = Path(tempfile.mkdtemp(prefix="dm-"))
+    base = Path(tempfile.mkdtemp(prefix="dm-", dir=plugin._base()))
     base.chmod(0o755)
     (base / "pg").mkdir()
     server = EmbeddedServer.start(base / "pg", durable=False)

@@ -105,6 +105,7 @@ def copied(server: DatabaseServer, template: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.long
 def test_killed_at_every_place(mixed: Revisions, devmentor_server: DatabaseServer, bootstrapped: str) -> None:
     """Wherever a run ends, the next one brings the database to where an undisturbed run does.
 
@@ -124,6 +125,7 @@ def test_killed_at_every_place(mixed: Revisions, devmentor_server: DatabaseServe
                 assert (state(url), rows(url)) == expected, place
 
 
+@pytest.mark.long
 def test_the_real_revisions_killed(
     tmp_path: Path, devmentor_server: DatabaseServer, bootstrapped: str
 ) -> None:

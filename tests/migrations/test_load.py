@@ -112,6 +112,7 @@ def under_way(later_revisions: Revisions) -> Revisions:
     return later_revisions
 
 
+@pytest.mark.long
 def test_nobody_waits_long(
     under_way: Revisions, devmentor_database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,7 @@ from devmentor_models.owner_session import connect_as_owner
 from devmentor_models.pinned import PINNED
 from devmentor_models.security.roles import OWNER
 from devmentor_models.settings import conninfo
+from devmentor_models.testing import plugin
 from devmentor_models.testing.databases import DatabaseServer
 from tests.support.logins import ask, login, name_of
 
@@ -140,7 +141,7 @@ def test_settings_of_a_server(server: EmbeddedServer) -> None:
 @pytest.fixture
 def server() -> Iterator[EmbeddedServer]:
     """Yield a cluster of its own: settings of a server are everybody's."""
-    base = Path(tempfile.mkdtemp(prefix="dm-"))
+    base = Path(tempfile.mkdtemp(prefix="dm-", dir=plugin._base()))
     base.chmod(0o755)
     (base / "pg").mkdir()
     server = EmbeddedServer.start(base / "pg", durable=False)

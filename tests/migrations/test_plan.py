@@ -260,6 +260,7 @@ def test_the_command(devmentor_database_url: str, revisions: Revisions) -> None:
     assert (result.stdout, result.stderr) == ("", "Nothing is pending.\n")
 
 
+@pytest.mark.long
 def test_the_released_revisions_only_create(devmentor_database_url: str) -> None:
     """From nothing to head nothing is rewritten or read; only who says so takes away what code may use."""
     for step in plan(devmentor_database_url, "base"):

@@ -81,6 +81,7 @@ def test_up_and_down_leave_nothing_and_up_again_works(empty_url: str, empty: Eng
     assert objects(empty) == first
 
 
+@pytest.mark.long
 def test_each_step_is_undone_exactly(empty_url: str, empty: Engine) -> None:
     """The stairway: after every single step up, the step down restores what was there."""
     for script in scripts():

@@ -122,6 +122,7 @@ def test_every_table_has_rows(devmentor_database_url: str) -> None:
     assert {table: count for table, count in counts.items() if count < ROWS} == {}
 
 
+@pytest.mark.long
 def test_rows_outlive_every_step_that_can_keep_them(devmentor_database_url: str) -> None:
     """The real revisions, from head to base."""
     engine = fill(devmentor_database_url)

@@ -18,6 +18,7 @@ from devmentor_models.migrations import usable
 from devmentor_models.migrations.usable import too_old
 from devmentor_models.security.roles import EXTENSIONS, ROLES
 from devmentor_models.settings import conninfo
+from devmentor_models.testing import plugin
 from tests.support.logins import ask, login
 
 MakeDatabase = Callable[..., str]
@@ -38,7 +39,7 @@ HELD = """
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """Yield a cluster of its own, which has none of our roles."""
-    base = Path(tempfile.mkdtemp(prefix="dm-"))
+    base = Path(tempfile.mkdtemp(prefix="dm-", dir=plugin._base()))
     base.chmod(0o755)
     (base / "pg").mkdir()
     server = EmbeddedServer.start(base / "pg", durable=False)

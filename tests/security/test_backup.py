@@ -132,9 +132,9 @@ def signed(devmentor_server: DatabaseServer, devmentor_database_url: str) -> Sig
 @pytest.mark.parametrize(
     ("form", "by_superuser", "then"),
     [
-        ("plain", False, "context-key"),
-        ("custom", False, "off"),
-        ("custom", True, "context-key"),
+        pytest.param("plain", False, "context-key", marks=pytest.mark.long),
+        pytest.param("custom", False, "off", marks=pytest.mark.long),
+        pytest.param("custom", True, "context-key", marks=pytest.mark.long),
         ("plain", False, "upgrade and context-key"),
     ],
 )

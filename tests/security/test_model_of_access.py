@@ -180,6 +180,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_found(
     devmentor_server: DatabaseServer, devmentor_database_url: str, mistake: str

@@ -54,6 +54,7 @@ def test_the_shipped_schema_is_isolated(devmentor_database_url: str) -> None:
     assert counted(devmentor_database_url) == before
 
 
+@pytest.mark.long
 def test_nobody_forges_a_signed_context(devmentor_database_url: str) -> None:
     """Where contexts are signed the same holds, and one that is set by hand shows nothing."""
     key = generate_key()

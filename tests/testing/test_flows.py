@@ -96,6 +96,7 @@ def test_a_schema_that_does_not_fit_is_refused_first(
     assert capsys.readouterr().err.startswith("SchemaBehind: ")
 
 
+@pytest.mark.long
 def test_a_release_works_after_an_expand_step(
     released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_release_works_after_an_expand_step(
     assert names == FLOWS
 
 
+@pytest.mark.long
 def test_a_release_refuses_to_work_after_a_contract_step(
     released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_release_refuses_to_work_after_a_contract_step(
     assert done.stderr.startswith("SchemaIncompatible: The database is at f2, ahead of ")
 
 
+@pytest.mark.long
 def test_a_contract_step_that_forgot_to_say_so_is_found(
     released: Path, devmentor_database_url: str, service_url: str, revisions: Revisions
 ) -> None:

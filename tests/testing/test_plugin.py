@@ -17,6 +17,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from devmentor_models.testing import plugin
 from devmentor_models.testing.databases import DatabaseServer
 
 PLUGINS = ["-p", "xdist", "-p", "anyio", "-p", "devmentor_models.testing.plugin"]
@@ -54,7 +55,7 @@ SLOW_TESTS = """
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give inner runs a temporary directory of their own, which the server's account can reach."""
-    path = Path(tempfile.mkdtemp(prefix="dm-"))
+    path = Path(tempfile.mkdtemp(prefix="dm-", dir=plugin._base()))
     path.chmod(0o755)
     monkeypatch.setenv("TMPDIR", str(path))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -81,13 +82,17 @@ def run_inner(pytester: pytest.Pytester, *options: str) -> str:
     return result.stdout.str()
 
 
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], id="alone", marks=pytest.mark.long), pytest.param(["-n", "2"], id="workers")],
+)
 def test_fixtures(pytester: pytest.Pytester, temporary: Path, options: list[str]) -> None:
     """Every fixture works alone and with workers, with warnings as errors, and no server is left."""
     run_inner(pytester, *options)
     assert leftovers(temporary) == []
 
 
+@pytest.mark.long
 def test_given_server(
     pytester: pytest.Pytester,
     temporary: Path,
@@ -112,6 +117,7 @@ def test_given_server(
     assert not any(name.endswith("_draft") for name in names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda blow: blow.name)
 def test_nothing_is_left_after(blow: signal.Signals, pytester: pytest.Pytester, temporary: Path) -> None:
     """An interrupted or killed run takes its server and its files with it."""
