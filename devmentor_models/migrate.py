@@ -162,6 +162,16 @@ def signed(url: str) -> bool:
     return found is not None and found.signed
 
 
+def remark_on_signing(url: str, *, new: bool = False) -> str | None:
+    """Return what to know about a database that believes unsigned contexts, else None.
+
+    Args:
+        url: The database.
+        new: Whether it was made just now; else only somebody with a key needs to know.
+    """
+    return key_table.remark(_key_table(url), new=new)
+
+
 def _key_table(url: str) -> key_table.KeyTable | None:
     engine = make_engine(url, readonly=True)
     with engine.connect() as connection:

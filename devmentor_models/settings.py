@@ -34,7 +34,7 @@ class DatabaseSettings(BaseSettings):
         context_key: Signs the actor of each transaction; see `devmentor_models.security.signing`.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     database_url: SecretStr
     pool_min: int = Field(default=2, ge=0)

@@ -60,11 +60,6 @@ LockTimeout = Annotated[
 LockTries = Annotated[int, typer.Option(min=1, help="How often a revision is tried that gets no lock.")]
 
 _SIGNED = "Only contexts that are signed with DEVMENTOR_CONTEXT_KEY count: every service needs it."
-_UNSIGNED = (
-    "Contexts are not signed, so SQL that somebody injects into a service can say who acts. To sign them,"
-    " give every service a key (devmentor-db context-key --generate) as DEVMENTOR_CONTEXT_KEY, then run"
-    " devmentor-db context-key with it."
-)
 
 
 @app.command()
@@ -83,8 +78,10 @@ def upgrade(
     with made_anew(target.server):
         migrate.upgrade(target.url, revision, lock_timeout=lock_timeout, lock_tries=lock_tries)
     _say_moved(target, before)
-    if before is None:
-        note(_SIGNED if migrate.signed(target.url) else _UNSIGNED)
+    if before is None and migrate.signed(target.url):
+        note(_SIGNED)
+    elif unsigned := migrate.remark_on_signing(target.url, new=before is None):
+        note(unsigned)
 
 
 @app.command()
@@ -170,6 +167,8 @@ def check(
     if differences:
         raise typer.Exit(FAILED)
     typer.echo("-- Nothing to do." if sql else "The database is what the models say.")
+    if unsigned := migrate.remark_on_signing(target.url):
+        note(unsigned)
 
 
 @app.command()

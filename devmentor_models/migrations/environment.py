@@ -114,22 +114,25 @@ def _migrate(url: str, steps: Steps, patience: Patience) -> None:
     with migration_lock(engine):
         with engine.connect() as connection:
             prepare_owner(connection)
-            keys = _keys_of_a_new_database(connection)
+            new = key_table.look(connection) is None
+        keys = _keys() if new else None  # where services work, they must have the key before it is asked for
         patience.run(lambda: _try(owners, url, steps, patience), lambda: steps.name)
         if keys:
             with owners.begin() as connection:
                 if key_table.look(connection):
                     key_table.fill(connection, keys)
+    if new and context.config.cmd_opts is not None:  # by the alembic command; ours says so itself
+        with engine.connect() as connection:
+            remark = key_table.remark(key_table.look(connection), new=True)
+        if remark:
+            context.config.print_stdout(remark)
     engine.dispose()
 
 
-def _keys_of_a_new_database(connection: Connection) -> ContextKeys | None:
-    """Return the keys that a database shall sign contexts with from its first day; None for every other one.
-
-    Where services work already, they must have the key before the database asks for it.
-    """
+def _keys() -> ContextKeys | None:
+    """Return the keys that a new database shall sign contexts with from its first day, if there are any."""
     found = variable(KEY_VARIABLE)
-    return ContextKeys.from_text(found) if found and key_table.look(connection) is None else None
+    return ContextKeys.from_text(found) if found else None
 
 
 def _try(engine: Engine, url: str, steps: Steps, patience: Patience) -> None:

@@ -13,8 +13,9 @@ from psycopg import sql
 from sqlalchemy import Connection, text
 
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
+from devmentor_models.kit.variables import SECRETS_VARIABLE, variable
 from devmentor_models.migrations.identifiers import literal
-from devmentor_models.security.signing import SWITCHED_ON, ContextKeys
+from devmentor_models.security.signing import KEY_VARIABLE, SWITCHED_ON, ContextKeys
 
 TABLE = f"{TECHNICAL_SCHEMA}.context_keys"
 
@@ -91,10 +92,35 @@ class KeyTable:
         return found
 
 
+_UNSIGNED = (
+    "Contexts are not signed, so SQL that somebody injects into a service can say who acts. To sign them,"
+    " give every service the key that devmentor-db bootstrap has made, or a new one of devmentor-db context-key"
+    f" --generate, by {SECRETS_VARIABLE} or as {KEY_VARIABLE}, then run devmentor-db context-key with it."
+)
+_KEY_NOT_ASKED_FOR = (
+    f"{KEY_VARIABLE} is set, but this database believes contexts without it, too. Once every service has the"
+    " key, run devmentor-db context-key."
+)
+
+
 def look(connection: Connection) -> KeyTable | None:
     """Return the state of the table; None where the database is older than signed contexts, or empty."""
     row = connection.execute(_STATE, {"schema": TECHNICAL_SCHEMA}).one_or_none()
     return KeyTable(*row) if row else None
+
+
+def remark(state: KeyTable | None, *, new: bool) -> str | None:
+    """Return what to know about a database that believes unsigned contexts, else None.
+
+    Args:
+        state: The state of its table.
+        new: Whether it was made just now; where it is in use, only somebody with a key needs to know.
+    """
+    if state is None or state.signed:
+        return None
+    if variable(KEY_VARIABLE):
+        return _KEY_NOT_ASKED_FOR
+    return _UNSIGNED if new else None
 
 
 def fill(connection: Connection, keys: ContextKeys | None) -> None:

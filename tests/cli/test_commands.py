@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from devmentor_models.kit.encryption import KeyRing
 from devmentor_models.security.signing import KEY_VARIABLE
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.databases import DatabaseServer
+from tests.support.migrators import ROOT
 
 Command = Callable[..., Result]
 PASSWORD = "correct-horse"
@@ -82,6 +84,34 @@ def test_a_database_restored_without_its_keys(run: Command, url: str) -> None:
     assert "Fix: devmentor-db context-key brings the keys in" in run("upgrade", "--url", url).output
     assert run("context-key", "--url", url, **key).exit_code == 0
     assert run("check", "--url", url).exit_code == 0
+
+
+def test_whoever_has_a_key_hears_that_nobody_asks_for_it(run: Command, url: str) -> None:
+    """A database that was made without the key stays as it is, which `upgrade` and `check` then say."""
+    remark = "this database believes contexts without it, too"
+    key = {"DEVMENTOR_CONTEXT_KEY": run("context-key", "--generate").output.strip()}
+    for command in ("upgrade", "check"):
+        assert remark in run(command, "--url", url, **key).output
+        assert remark not in run(command, "--url", url).output
+    assert run("context-key", "--url", url, **key).exit_code == 0
+    assert remark not in run("check", "--url", url, **key).output
+
+
+def test_alembic_says_that_nothing_is_signed(run: Command, url: str) -> None:
+    """Also whoever makes a database with Alembic's own command hears of it."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("DEVMENTOR_CONTEXT")
+    }
+    run("downgrade", "base", "--allow-data-loss", "--url", url)
+    made = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "alembic", "-x", f"url={url}", "upgrade", "head"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "give every service the key that devmentor-db bootstrap has made" in " ".join(made.stdout.split())
 
 
 def test_url_from_the_environment(run: Command, url: str) -> None:

@@ -13,7 +13,9 @@ from devmentor_models import Database
 from devmentor_models.documentation.variables import settings_page
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.kit.encryption import KEYS_VARIABLE, KeyRing, key_ring
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.kit.variables import PREFIX, SECRETS_VARIABLE, VARIABLES, variable
+from devmentor_models.security.signing import signing_key
 from devmentor_models.settings import DatabaseSettings, conninfo
 from devmentor_models.tls import PLAINTEXT_VARIABLE
 
@@ -102,6 +104,16 @@ def test_a_missing_url_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("DEVMENTOR_DATABASE_URL", raising=False)
     with pytest.raises(ConfigurationError, match="DEVMENTOR_DATABASE_URL"):
         Database.from_env()
+
+
+def test_an_empty_variable_does_not_hide_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever composes containers sets variables to nothing."""
+    key = generate_key()
+    (tmp_path / "devmentor_context_key").write_text(f"{key}\n")
+    monkeypatch.setenv("DEVMENTOR_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("DEVMENTOR_CONTEXT_KEY", "")
+    loaded = DatabaseSettings.load(database_url="postgresql://db.example/devmentor")
+    assert loaded.signing_key() == signing_key(key)
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
