@@ -94,7 +94,7 @@ class KeyTable:
 
 _UNSIGNED = (
     "Contexts are not signed, so SQL that somebody injects into a service can say who acts. To sign them,"
-    " give every service the key that devmentor-db bootstrap has made, or a new one of devmentor-db context-key"
+    " give every service the key that devmentor-db bootstrap has made, or one of devmentor-db context-key"
     f" --generate, by {SECRETS_VARIABLE} or as {KEY_VARIABLE}, then run devmentor-db context-key with it."
 )
 _KEY_NOT_ASKED_FOR = (
