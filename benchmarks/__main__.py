@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 from benchmarks import checks, report
 from benchmarks.imports import measure_imports
+from benchmarks.link import Linked, measure_linked, measure_linked_logins
 from benchmarks.logins import measure_logins
 from benchmarks.measure import take_turns
 from benchmarks.reads import read_variants
-from benchmarks.server import serve
+from benchmarks.server import Target, serve
 from benchmarks.writes import project_variants, team_variants
 
 
@@ -35,6 +36,7 @@ class Size:
         clients: Numbers of concurrent clients that log in.
         logins: Logins of each variant per turn.
         imports: Fresh interpreters per import.
+        linked: Calls of each variant per turn over a link that takes its time.
     """
 
     durable: bool
@@ -45,12 +47,23 @@ class Size:
     clients: Sequence[int]
     logins: int
     imports: int
+    linked: int
 
 
 FULL = Size(
-    durable=True, users=10_000, rounds=9, reads=400, writes=100, clients=(1, 20, 100), logins=600, imports=10
+    durable=True,
+    users=10_000,
+    rounds=9,
+    reads=400,
+    writes=100,
+    clients=(1, 20, 100),
+    logins=600,
+    imports=10,
+    linked=60,
 )
-QUICK = Size(durable=False, users=50, rounds=1, reads=3, writes=3, clients=(1, 3), logins=6, imports=1)
+QUICK = Size(
+    durable=False, users=50, rounds=1, reads=3, writes=3, clients=(1, 3), logins=6, imports=1, linked=2
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,17 +95,29 @@ def measure(size: Size) -> tuple[list[report.Table], list[checks.Check], str]:
         gc.collect()
         gc.freeze()
         logins = asyncio.run(measure_logins(target, size.clients, rounds=size.rounds, logins=size.logins))
+        linked = measure_over_a_link(target, size)
         about = report.machine(target.version)
-    asked = checks.read_checks(reads) + checks.login_checks(logins)
+    asked = [*checks.read_checks(reads), *checks.write_checks(teams), *checks.login_checks(logins)]
     tables = [
         report.latency_table("Point read of a user by key", reads),
         report.latency_table("Insert of one row (a team)", teams),
         report.latency_table("New project with its line of history (two rows)", projects),
         report.login_table(logins),
+        report.link_table(linked),
         report.import_table(imports),
         report.check_table(asked),
     ]
     return tables, asked, about
+
+
+def measure_over_a_link(target: Target, size: Size) -> list[Linked]:
+    """Measure the short flows once more, where each round trip takes time."""
+    how = {"rounds": size.rounds, "calls": size.linked}
+    return [
+        measure_linked(target, "Point read", read_variants, **how),
+        measure_linked(target, "Insert of one row", team_variants, **how),
+        measure_linked_logins(target, rounds=size.rounds, logins=size.linked * 2),
+    ]
 
 
 if __name__ == "__main__":

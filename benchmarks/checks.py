@@ -9,6 +9,8 @@ from benchmarks import names
 from benchmarks.measure import Series
 
 MAX_READ_RATIO = 3.0
+AIM_READ_RATIO, AIM_ALCHEMY_RATIO = 1.5, 0.75
+AIM_LOGIN_RATIO = 0.5
 AIM_CLIENTS = 100
 AIM_LOGINS = 1000
 AIM_P95_SECONDS = 0.1
@@ -36,6 +38,8 @@ def read_checks(series: Mapping[str, Series]) -> list[Check]:
     ours, base = series[names.OURS], series[names.PSYCOPG]
     ratio = ours.latency_ratio(base)
     alchemy = ours.latency_ratio(series[names.ALCHEMY])
+    reading = series[names.OURS_READING]
+    beside_psycopg, beside_alchemy = reading.latency_ratio(base), reading.latency_ratio(series[names.ALCHEMY])
     orm = ours.latency_ratio(series[names.ORM])
     return [
         Check(
@@ -45,9 +49,27 @@ def read_checks(series: Mapping[str, Series]) -> list[Check]:
             # An aim: it compares our Python with the kernel's wake-ups, which differ twofold between runs.
             required=False,
         ),
+        Check(
+            f"point read with readonly=True: at most {AIM_READ_RATIO:g} x psycopg",
+            f"{beside_psycopg:.2f} x",
+            beside_psycopg <= AIM_READ_RATIO,
+            required=False,
+        ),
+        Check(
+            f"point read with readonly=True: at most {AIM_ALCHEMY_RATIO:g} x advanced-alchemy",
+            f"{beside_alchemy:.2f} x",
+            beside_alchemy <= AIM_ALCHEMY_RATIO,
+            required=False,
+        ),
         Check("point read: no slower than the ORM session", f"{orm:.2f} x", orm <= 1),
         Check("point read: no slower than advanced-alchemy", f"{alchemy:.2f} x", alchemy <= 1),
     ]
+
+
+def write_checks(series: Mapping[str, Series]) -> list[Check]:
+    """Judge the insert of one row."""
+    orm = series[names.OURS].latency_ratio(series[names.ORM])
+    return [Check("insert: no slower than the ORM session", f"{orm:.2f} x", orm <= 1, required=False)]
 
 
 def login_checks(logins: Mapping[int, Mapping[str, Series]]) -> list[Check]:
@@ -59,7 +81,14 @@ def login_checks(logins: Mapping[int, Mapping[str, Series]]) -> list[Check]:
         Check(f"logins at {clients} clients: at least as many as the naive ORM", f"{ratio:.2f} x", ratio >= 1)
     ]
     if clients == AIM_CLIENTS:
+        psycopg = ours.throughput_ratio(logins[clients][names.PSYCOPG])
         checks += [
+            Check(
+                f"logins at {clients} clients: at least {AIM_LOGIN_RATIO:g} x as many as psycopg",
+                f"{psycopg:.2f} x",
+                psycopg >= AIM_LOGIN_RATIO,
+                required=False,
+            ),
             Check(
                 f"logins at {clients} clients: {AIM_LOGINS} per second",
                 f"{ours.per_second:.0f}",

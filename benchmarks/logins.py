@@ -70,7 +70,7 @@ async def measure_logins(
         logins: Logins of each variant per turn.
     """
     random = Random(SEED)  # noqa: S311 - the same addresses in every run
-    async with _variants(target) as variants:
+    async with login_variants(target) as variants:
         found = {count: {variant.name: Series(variant.name) for variant in variants} for count in clients}
         for turn in range(rounds + 1):
             for count in clients:
@@ -99,7 +99,8 @@ async def _run(login: Login, addresses: Sequence[str], clients: int) -> tuple[li
 
 
 @asynccontextmanager
-async def _variants(target: Target) -> AsyncIterator[list[LoginVariant]]:
+async def login_variants(target: Target) -> AsyncIterator[list[LoginVariant]]:
+    """Yield the ways of logging in, with their connections open."""
     engine = create_async_engine(target.url, pool_size=POOL, max_overflow=0)
     pool: AsyncConnectionPool = AsyncConnectionPool(
         target.conninfo,
@@ -182,7 +183,7 @@ def _ours(database: AsyncDatabase) -> Login:
     actor = Actor.service(SERVICE, ip_address=ADDRESS, user_agent=AGENT)
 
     async def login(address: str) -> object:
-        async with database.begin(actor) as tx:
+        async with database.begin(actor, readonly=True) as tx:
             user = await tx.users.find_credentials(address)
         assert user is not None
         async with database.begin(replace(actor, user_id=user.user_id)) as tx:

@@ -61,6 +61,10 @@ def read_variants(target: Target) -> Iterator[list[Variant]]:
             with database.begin(Actor.user(key)) as tx:
                 return tx.users.get()
 
+        def ours_reading(key: UUID) -> User:
+            with database.begin(Actor.user(key), readonly=True) as tx:
+                return tx.users.get()
+
         yield [
             Variant(names.PSYCOPG_AUTOCOMMIT, psycopg_autocommit),
             Variant(names.PSYCOPG, psycopg_actor),
@@ -68,5 +72,6 @@ def read_variants(target: Target) -> Iterator[list[Variant]]:
             Variant(names.ORM, orm_actor),
             Variant(names.ALCHEMY, alchemy_actor),
             Variant(names.OURS, ours),
+            Variant(names.OURS_READING, ours_reading),
         ]
     engine.dispose()

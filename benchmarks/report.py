@@ -17,6 +17,7 @@ from rich.table import Table as RichTable
 from benchmarks import names
 from benchmarks.checks import Check
 from benchmarks.imports import BASE
+from benchmarks.link import DELAY_SECONDS, Linked
 from benchmarks.measure import Series
 
 REPORT = Path(__file__).with_name("report.md")
@@ -41,6 +42,23 @@ def latency_table(title: str, series: Mapping[str, Series]) -> Table:
         for each in series.values()
     ]
     return Table(title, ("variant", "median µs", "P95 µs", "x psycopg as an actor"), rows)
+
+
+def link_table(linked: Iterable[Linked]) -> Table:
+    """Return the table of what was measured over a link that takes its time."""
+    rows = [
+        (
+            flow.title,
+            each.name,
+            str(flow.round_trips[each.name]),
+            f"{each.median * 1e3:.2f}",
+            f"{each.latency_ratio(flow.series[names.PSYCOPG]):.2f}",
+        )
+        for flow in linked
+        for each in flow.series.values()
+    ]
+    header = ("flow", "variant", "round trips waited for", "median ms", "x psycopg as an actor")
+    return Table(f"Over a link of {DELAY_SECONDS * 1e3:g} ms each way", header, rows)
 
 
 def login_table(logins: Mapping[int, Mapping[str, Series]]) -> Table:

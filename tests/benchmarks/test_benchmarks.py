@@ -32,7 +32,7 @@ def test_everything_runs() -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert run.returncode == 0, run.stderr
-    for expected in ("Point read", "Insert of one row", "Login flow", "Imports", names.OURS):
+    for expected in ("Point read", "Insert of one row", "Login flow", "Over a link", "Imports", names.OURS):
         assert expected in run.stdout
 
 
