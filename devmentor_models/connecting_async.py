@@ -64,14 +64,14 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
     owner: AsyncPool | None = None
     loan = 0
 
-    def __del__(self) -> None:
+    def __del__(self, *arguments: Any) -> None:
         """Have the pool replace a connection that was lost on its way from hand to hand.
 
         Ctrl-C may come between any two lines, also of psycopg_pool and SQLAlchemy: whoever had the
         connection then could not note that it had.
         """
         if self.owner is None or not self.owner.replace_lost(self):
-            super().__del__()
+            super().__del__(*arguments)
 
     @classmethod
     async def connect(cls, conninfo: str = "", *, pool: AsyncPool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it

@@ -97,16 +97,16 @@ def finish(session: Session, error: BaseException | None) -> None:
         DevMentorError: What the last statements, COMMIT included, ran into; or ``error``, translated.
     """
     # With the connection gone there is nothing to roll back, and what the block raised says more.
-    passed_over: type[Exception] | tuple[()] = () if error is None else ConnectionLost
+    passed_over: tuple[type[Exception], ...] = () if error is None else (ConnectionLost,)
     try:
         with translated(session):
             _commit(session, error)
     except BaseException as raised:
         if not isinstance(raised, Exception):
-            passed_over = Exception  # Ctrl-C may have left SQLAlchemy in the middle of something
+            passed_over = (Exception,)  # Ctrl-C may have left SQLAlchemy in the middle of something
         raise
     finally:
-        with suppress(passed_over):
+        with suppress(*passed_over):
             close(session)
 
 
