@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
-from weakref import WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 from psycopg import Connection, OperationalError, waiting
 from psycopg.abc import PQGen
@@ -15,7 +15,7 @@ from psycopg.errors import QueryCanceled, _WaitTimeout
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed
 from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
-from psycopg_pool.pool import WaitingClient
+from psycopg_pool.pool import AddConnection, WaitingClient
 from sqlalchemy import Engine, NullPool, create_engine
 
 from devmentor_models.dialect import LeanCursor, LeanServerCursor
@@ -58,11 +58,22 @@ class PooledConnection(OpeningConnection, Connection[Any]):
 
     Attributes:
         home: Where the pool lives.
+        owner: The pool, once the connection is made.
         loan: How often it was lent.
     """
 
     home: Home
+    owner: Pool | None = None
     loan = 0
+
+    def __del__(self, *arguments: Any) -> None:
+        """Have the pool replace a connection that was lost on its way from hand to hand.
+
+        Ctrl-C may come between any two lines, also of psycopg_pool and SQLAlchemy: whoever had the
+        connection then could not note that it had.
+        """
+        if self.owner is None or not self.owner.replace_lost(self):
+            super().__del__(*arguments)
 
     @classmethod
     def connect(cls, conninfo: str = "", *, pool: Pool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
@@ -178,9 +189,10 @@ class Pool:
         settings = self._settings
         self._home = Home()
         self._made: WeakSet[PooledConnection] = WeakSet()
-        # With the number of the loan: a connection that came back may be lent to somebody else at once.
-        self._lent: set[tuple[PooledConnection, int]] = set()
-        self._asking: set[object] = set()
+        # With the number of the loan: a connection that came back may be lent to somebody else at once. And
+        # weakly, so that one that nobody has any more is collected.
+        self._lent: set[tuple[ReferenceType[PooledConnection], int]] = set()
+        self._asking: WeakSet[_Request] = WeakSet()
         self._pool = Connections(
             self._conninfo,
             connection_class=PooledConnection,
@@ -242,7 +254,7 @@ class Pool:
         """
         self.ready()
         cancellations = self._home.cancellations()
-        request = object()
+        request = _Request()
         self._asking.add(request)
         try:
             while not self._is_ready(connection := self._pool.getconn()):
@@ -254,7 +266,7 @@ class Pool:
         finally:
             self._asking.discard(request)
         connection.loan += 1
-        self._lent.add((connection, connection.loan))
+        self._lent.add((ref(connection), connection.loan))
         try:
             self._home.raise_cancellation(cancellations)
         except BaseException:
@@ -291,12 +303,12 @@ class Pool:
             loan: Which loan ends, for whoever cannot know whether it has ended; by default the present one.
         """
         loan = connection.loan if loan is None else loan
-        if (connection, loan) in self._lent and not self._home.call(self._take_back, connection, loan):
+        if (ref(connection), loan) in self._lent and not self._home.call(self._take_back, connection, loan):
             connection.pgconn.finish()  # its event loop is closed, so nobody else will
 
     def _take_back(self, connection: PooledConnection, loan: int) -> None:
         try:
-            self._lent.remove((connection, loan))
+            self._lent.remove((ref(connection), loan))
         except KeyError:
             return
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
@@ -347,7 +359,7 @@ class Pool:
         try:
             self._pool.close()
         finally:
-            for connection in self._made - {lent for lent, _ in self._lent}:
+            for connection in self._made - {lent() for lent, _ in self._lent}:
                 connection.pgconn.finish()
 
     def stats(self) -> PoolStats:
@@ -371,10 +383,22 @@ class Pool:
 
     def note_success(self, connection: PooledConnection) -> None:
         """Take note of a new connection."""
-        connection.home = self._home
+        connection.home, connection.owner = self._home, self
         self._made.add(connection)
         self._ever_connected = True
         self._refusal = None
+
+    def replace_lost(self, connection: PooledConnection) -> bool:
+        """Have another one made for a connection that is being collected; tell whether it was lost."""
+        if connection.home is not self._home or self._pool.closed:
+            return False
+        ours = connection, None  # weak references are dead by now where a cycle was collected
+        lent = [loan for loan in self._lent.copy() if loan[0]() in ours and loan[1] == connection.loan]
+        self._lent.difference_update(lent[:1])
+        if connection.closed and not lent:
+            return False  # psycopg_pool has closed it
+        self._home.call(self._pool.run_task, AddConnection(self._pool))
+        return True
 
     def waiting(self) -> list[WaitingClient[PooledConnection]]:
         """Return who waits for a connection."""
@@ -403,6 +427,10 @@ class Pool:
         time.sleep(RETRY_SECONDS)
         if self._asking and not pool.closed:
             pool.check()
+
+
+class _Request:
+    """Somebody who waits for a connection."""
 
 
 def _refuse(*arguments: object, **options: object) -> None:

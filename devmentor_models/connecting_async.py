@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
-from weakref import WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 from psycopg import AsyncConnection, OperationalError, waiting
 from psycopg.abc import PQGen
@@ -14,7 +14,7 @@ from psycopg.errors import QueryCanceled, _WaitTimeout
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 from psycopg_pool import PoolTimeout as PsycopgPoolTimeout
-from psycopg_pool.pool_async import WaitingClient
+from psycopg_pool.pool_async import AddConnection, WaitingClient
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -58,11 +58,22 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
 
     Attributes:
         home: Where the pool lives.
+        owner: The pool, once the connection is made.
         loan: How often it was lent.
     """
 
     home: AsyncHome
+    owner: AsyncPool | None = None
     loan = 0
+
+    def __del__(self, *arguments: Any) -> None:
+        """Have the pool replace a connection that was lost on its way from hand to hand.
+
+        Ctrl-C may come between any two lines, also of psycopg_pool and SQLAlchemy: whoever had the
+        connection then could not note that it had.
+        """
+        if self.owner is None or not self.owner.replace_lost(self):
+            super().__del__(*arguments)
 
     @classmethod
     async def connect(cls, conninfo: str = "", *, pool: AsyncPool, **kwargs: Any) -> Self:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride] # only our pool calls it
@@ -178,9 +189,10 @@ class AsyncPool:
         settings = self._settings
         self._home = AsyncHome()
         self._made: WeakSet[AsyncPooledConnection] = WeakSet()
-        # With the number of the loan: a connection that came back may be lent to somebody else at once.
-        self._lent: set[tuple[AsyncPooledConnection, int]] = set()
-        self._asking: set[object] = set()
+        # With the number of the loan: a connection that came back may be lent to somebody else at once. And
+        # weakly, so that one that nobody has any more is collected.
+        self._lent: set[tuple[ReferenceType[AsyncPooledConnection], int]] = set()
+        self._asking: WeakSet[_Request] = WeakSet()
         self._pool = AsyncConnections(
             self._conninfo,
             connection_class=AsyncPooledConnection,
@@ -242,7 +254,7 @@ class AsyncPool:
         """
         await self.ready()
         cancellations = self._home.cancellations()
-        request = object()
+        request = _Request()
         self._asking.add(request)
         try:
             while not await self._is_ready(connection := await self._pool.getconn()):
@@ -254,7 +266,7 @@ class AsyncPool:
         finally:
             self._asking.discard(request)
         connection.loan += 1
-        self._lent.add((connection, connection.loan))
+        self._lent.add((ref(connection), connection.loan))
         try:
             self._home.raise_cancellation(cancellations)
         except BaseException:
@@ -291,12 +303,12 @@ class AsyncPool:
             loan: Which loan ends, for whoever cannot know whether it has ended; by default the present one.
         """
         loan = connection.loan if loan is None else loan
-        if (connection, loan) in self._lent and not self._home.call(self._take_back, connection, loan):
+        if (ref(connection), loan) in self._lent and not self._home.call(self._take_back, connection, loan):
             connection.pgconn.finish()  # its event loop is closed, so nobody else will
 
     def _take_back(self, connection: AsyncPooledConnection, loan: int) -> None:
         try:
-            self._lent.remove((connection, loan))
+            self._lent.remove((ref(connection), loan))
         except KeyError:
             return
         state, pipeline = connection.pgconn.transaction_status, connection.pgconn.pipeline_status
@@ -347,7 +359,7 @@ class AsyncPool:
         try:
             await self._pool.close()
         finally:
-            for connection in self._made - {lent for lent, _ in self._lent}:
+            for connection in self._made - {lent() for lent, _ in self._lent}:
                 connection.pgconn.finish()
 
     def stats(self) -> PoolStats:
@@ -371,10 +383,22 @@ class AsyncPool:
 
     def note_success(self, connection: AsyncPooledConnection) -> None:
         """Take note of a new connection."""
-        connection.home = self._home
+        connection.home, connection.owner = self._home, self
         self._made.add(connection)
         self._ever_connected = True
         self._refusal = None
+
+    def replace_lost(self, connection: AsyncPooledConnection) -> bool:
+        """Have another one made for a connection that is being collected; tell whether it was lost."""
+        if connection.home is not self._home or self._pool.closed:
+            return False
+        ours = connection, None  # weak references are dead by now where a cycle was collected
+        lent = [loan for loan in self._lent.copy() if loan[0]() in ours and loan[1] == connection.loan]
+        self._lent.difference_update(lent[:1])
+        if connection.closed and not lent:
+            return False  # psycopg_pool has closed it
+        self._home.call(self._pool.run_task, AddConnection(self._pool))
+        return True
 
     def waiting(self) -> list[WaitingClient[AsyncPooledConnection]]:
         """Return who waits for a connection."""
@@ -405,6 +429,10 @@ class AsyncPool:
         await asyncio.sleep(RETRY_SECONDS)
         if self._asking and not pool.closed:
             await pool.check()
+
+
+class _Request:
+    """Somebody who waits for a connection."""
 
 
 async def _refuse(*arguments: object, **options: object) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -197,6 +198,7 @@ class Database:
             with translated():
                 begin_with(session, opening)
         except BaseException:
-            close(session)
+            with suppress(Exception):  # Ctrl-C may have left SQLAlchemy in the middle of something
+                close(session)
             raise
         return session

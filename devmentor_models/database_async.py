@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -198,6 +199,7 @@ class AsyncDatabase:
             with translated():
                 await session.run_sync(begin_with, opening)
         except BaseException:
-            await session.run_sync(close)
+            with suppress(Exception):  # Ctrl-C may have left SQLAlchemy in the middle of something
+                await session.run_sync(close)
             raise
         return session

@@ -295,9 +295,9 @@ class OpeningConnection(BaseConnection[Any]):
                 self.enqueue_opening(self._pipeline)
         yield from super()._start_query()
 
-    def _exec_command(self, command: Any, *args: Any) -> PQGen[PGresult | None]:
+    def _exec_command(self, command: Any, *args: Any, **options: Any) -> PQGen[PGresult | None]:
         try:
-            return (yield from super()._exec_command(command, *args))
+            return (yield from super()._exec_command(command, *args, **options))
         except psycopg.InternalError as error:
             if (
                 error.sqlstate is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -96,19 +96,25 @@ def finish(session: Session, error: BaseException | None) -> None:
         CommitUnknown: The connection broke during COMMIT.
         DevMentorError: What the last statements, COMMIT included, ran into; or ``error``, translated.
     """
+    # With the connection gone there is nothing to roll back, and what the block raised says more.
+    passed_over: tuple[type[Exception], ...] = () if error is None else (ConnectionLost,)
     try:
         with translated(session):
-            if error is None:
-                _commit(session)
-            elif translate(error) not in (None, error):
-                raise error
+            _commit(session, error)
+    except BaseException as raised:
+        if not isinstance(raised, Exception):
+            passed_over = (Exception,)  # Ctrl-C may have left SQLAlchemy in the middle of something
+        raise
     finally:
-        # With the connection gone there is nothing to roll back, and what the block raised says more.
-        with nullcontext() if error is None else suppress(ConnectionLost):
+        with suppress(*passed_over):
             close(session)
 
 
-def _commit(session: Session) -> None:
+def _commit(session: Session, error: BaseException | None) -> None:
+    if error is not None:
+        if translate(error) not in (None, error):
+            raise error
+        return
     if not session.in_transaction():
         return  # ended by hand, with the session's own rollback() or commit()
     session.flush()
