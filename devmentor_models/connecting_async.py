@@ -268,7 +268,7 @@ class AsyncPool:
         connection.loan += 1
         self._lent.add((ref(connection), connection.loan))
         try:
-            self._home.raise_cancellation(cancellations)
+            await self._home.raise_cancellation(cancellations)
         except BaseException:
             self.give_back(connection)
             raise

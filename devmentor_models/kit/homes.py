@@ -138,13 +138,17 @@ class AsyncHome:
         return task.cancelling() if task else 0
 
     @classmethod
-    def raise_cancellation(cls, since: int) -> None:
+    async def raise_cancellation(cls, since: int) -> None:
         """Raise a cancellation that came meanwhile and was lost, as `asyncio.wait_for` does before 3.12.
 
         Raises:
             CancelledError: There was one.
         """
         if cls.cancellations() > since:
+            for _ in range(
+                2
+            ):  # a scope of anyio asks again, and knows its own cancellation when it comes out
+                await asyncio.sleep(0)
             raise asyncio.CancelledError
 
 

@@ -228,6 +228,29 @@ async def test_a_connection_comes_with_the_cancellation(
         assert task.cancelled()
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_connection_comes_with_the_end_of_a_scope(
+    turns: int, prepared: bool, devmentor_url: str
+) -> None:
+    """Anyio knows its own cancellations by what they say, and lets every other one out of the scope."""
+    async with async_balanced(devmentor_url, prepared_statements=prepared, pool_max=1) as balance:
+        scope = anyio.CancelScope()
+
+        async def work() -> None:
+            with scope:
+                async with balance.database.begin(ACTOR) as tx:
+                    await tx.session.execute(text("SELECT 1"))
+
+        async with balance.database.begin(ACTOR):
+            task = asyncio.ensure_future(work())
+            await until(lambda: balance.database.pool_stats().waiting == 1)
+            await asyncio.sleep(0.01)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        scope.cancel()
+        await task
+
+
 @pytest.mark.parametrize("way", [twice, at_every_turn, by_scope], ids=lambda way: way.__name__)
 async def test_a_statement_far_away_is_cancelled(way: Way, prepared: bool, devmentor_url: str) -> None:
     """The request to cancel takes a while to arrive, and no second cancellation keeps it from arriving."""
