@@ -7,10 +7,8 @@ The plans of the service's statements are checked, too: the tenant must be an in
 from __future__ import annotations
 
 import argparse
-import base64
 import os
 import re
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,16 +17,20 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import func, select, text
 
 from benchmarks import report
 from benchmarks.checks import Check
 from benchmarks.measure import Series, Variant, take_turns
 from benchmarks.server import Target, serve, service_url
 from devmentor_models import Actor, Database
+from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
+from devmentor_models.projects.models import Task
 from devmentor_models.security.declarations import Service
 from devmentor_models.security.signing import ContextKeys, context_sql
 from devmentor_models.settings import conninfo
+from devmentor_models.transaction import Transaction
 
 REPORT = Path(__file__).with_name("security.md")
 FREE, BOUND = "superuser, not bound by policies", "service, bound by policies"
@@ -102,6 +104,13 @@ _SETTING = re.compile(
     r"\(?NULLIF\(current_setting\('devmentor\.(\w+)'::text, true\), ''::text\)\)?(?:::uuid(?:\[\])?)?"
 )
 _KEY = re.compile(r"'[0-9a-f-]{36}'::uuid")
+EXPLAIN = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF)"
+#: What is done in a transaction whose context is signed, or not.
+TRANSACTIONS: dict[str, Callable[[Transaction, UUID], object]] = {
+    "a point read": lambda tx, user: tx.projects.get(user),
+    "a list of 50 tasks": lambda tx, user: tx.tasks.list(user, limit=50),
+    "a count of 1,000 rows": lambda tx, _: tx.session.scalar(select(func.count(Task.id))),
+}
 _FORGOTTEN = "SELECT count(*) FROM projects.tasks"
 
 
@@ -129,17 +138,12 @@ def measure(size: Size) -> tuple[list[report.Table], list[Check], str]:
             for name, statement in STATEMENTS.items():
                 series = _beside(run, statement, target.users, size)
                 tables.append(_table(name, series, FREE, TOGETHER))
-        contexts = _contexts(target, service, size)
-        cost = contexts[SIGNED].latency_ratio(contexts[UNSIGNED])
-        tables.append(_table("A transaction with a point read, through the library", contexts, UNSIGNED))
-        asked.append(
-            Check(
-                f"signed contexts by default: at most {MAX_COST_OF_SIGNING:.2f} x unsigned ones",
-                f"{cost:.2f} x",
-                cost <= MAX_COST_OF_SIGNING,
-                required=False,
-            )
-        )
+        for name, work in TRANSACTIONS.items():
+            contexts = _contexts(target, service, size, work)
+            tables.append(_table(f"A transaction with {name}, through the library", contexts, UNSIGNED))
+            cost = contexts[SIGNED].latency_ratio(contexts[UNSIGNED])
+            asked.append(_check_cost(name, cost))
+        asked += _signed_plans(target, service)
         about = report.machine(target.version)
     return [*tables, _plans_table(plans), report.check_table(asked)], asked, about
 
@@ -166,9 +170,9 @@ def _beside(
     # Whoever is not bound by policies must say whose rows; that is what they are compared with.
     free = f"{statement} WHERE user_id = %s" if statement == _FORGOTTEN else statement
 
-    def call(name: str, text: str) -> Callable[[UUID], object]:
+    def call(name: str, sql: str) -> Callable[[UUID], object]:
         connection = sessions[name]
-        query = text.encode()
+        query = sql.encode()
 
         def run(user: UUID) -> object:
             values = [user] if b"%s" in query else None
@@ -191,9 +195,32 @@ def _beside(
     return series
 
 
-def _contexts(target: Target, service: str, size: Size) -> dict[str, Series]:
+def _check_cost(name: str, cost: float) -> Check:
+    text = f"{name}: signed contexts at most {MAX_COST_OF_SIGNING:.2f} x unsigned ones"
+    return Check(text, f"{cost:.2f} x", cost <= MAX_COST_OF_SIGNING, required=False)
+
+
+def _signed_plans(target: Target, service: str) -> list[Check]:
+    """Check the plans of a database where each condition also asks whether the context is sealed."""
+    key = generate_key()
+    context_keys.install(target.url, ContextKeys.from_text(key))
+    with Database.from_url(service, context_key=key) as database:
+        checks = []
+        for name, statement in STATEMENTS.items():
+            user = target.users[0]
+            with database.begin(Actor.user(user)) as tx:
+                explain = text(f"{EXPLAIN} {statement.replace('%s', ':user')}")
+                rows = tx.session.execute(explain, {"user": user} if "%s" in statement else {})
+                checks.append(_check_plan(f"signed, {name}", "\n".join(str(row[0]) for row in rows)))
+    context_keys.remove(target.url)
+    return checks
+
+
+def _contexts(
+    target: Target, service: str, size: Size, work: Callable[[Transaction, UUID], object]
+) -> dict[str, Series]:
     """Measure whole transactions with and without a signature; the database accepts both kinds in turn."""
-    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    key = generate_key()
     series: dict[str, Series] = {}
     os.environ.pop("DEVMENTOR_CONTEXT_KEY", None)
     for _ in range(size.rounds):
@@ -204,7 +231,7 @@ def _contexts(target: Target, service: str, size: Size) -> dict[str, Series]:
 
                 def read(user: UUID, database: Database = database) -> object:
                     with database.begin(Actor.user(user)) as tx:
-                        return tx.projects.get(user)
+                        return work(tx, user)
 
                 measured = take_turns([Variant(name, read)], target.users, rounds=1, calls=size.calls)[name]
             series.setdefault(name, Series(name)).add(measured.rounds[0], measured.elapsed[0])
@@ -216,9 +243,8 @@ def _plan(service: str, statement: str, user: UUID) -> str:
     """Return how the service's statement is run."""
     with psycopg.connect(conninfo(service)) as connection:
         connection.execute(context_sql(Actor.user(user)).encode())
-        explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {statement}"
         values = [user] if "%s" in statement else None
-        return "\n".join(str(row[0]) for row in connection.execute(explain.encode(), values))
+        return "\n".join(str(row[0]) for row in connection.execute(f"{EXPLAIN} {statement}".encode(), values))
 
 
 def _check_plan(name: str, plan: str) -> Check:
