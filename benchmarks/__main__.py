@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from benchmarks import checks, report
 from benchmarks.imports import measure_imports
-from benchmarks.link import Linked, measure_linked, measure_linked_logins
+from benchmarks.link import DELAY_SECONDS, measure_linked, measure_linked_logins
 from benchmarks.logins import measure_logins
-from benchmarks.measure import take_turns
+from benchmarks.measure import Linked, take_turns
 from benchmarks.reads import read_variants
 from benchmarks.server import Target, serve
 from benchmarks.writes import project_variants, team_variants
@@ -103,7 +103,7 @@ def measure(size: Size) -> tuple[list[report.Table], list[checks.Check], str]:
         report.latency_table("Insert of one row (a team)", teams),
         report.latency_table("New project with its line of history (two rows)", projects),
         report.login_table(logins),
-        report.link_table(linked),
+        report.link_table(linked, DELAY_SECONDS),
         report.import_table(imports),
         report.check_table(asked),
     ]

@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.logins import login_variants, measure_logins
-from benchmarks.measure import Series, Variant, take_turns
+from benchmarks.measure import Linked, Variant, take_turns
 from benchmarks.server import Target, email
 from tests.support.proxy import Proxy
 
@@ -24,21 +24,6 @@ CLIENTS = 20
 _WARM_UP = 12  # by then everything is prepared on every connection
 
 Variants = Callable[[Target], AbstractContextManager[list[Variant]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """What was measured of one flow.
-
-    Attributes:
-        title: What it is.
-        series: By variant.
-        round_trips: How often one call of a variant waits for the server.
-    """
-
-    title: str
-    series: dict[str, Series]
-    round_trips: dict[str, int]
 
 
 def measure_linked(target: Target, title: str, variants: Variants, *, rounds: int, calls: int) -> Linked:
@@ -63,6 +48,7 @@ def _through(target: Target, url: str) -> Target:
 
 
 def _count(way: Variant, target: Target) -> int:
+    began = 0.0
     for _ in range(_WARM_UP):
         began = time.perf_counter()
         way.call(target.users[0])
@@ -77,6 +63,7 @@ async def _count_logins(target: Target) -> dict[str, int]:
     counted = {}
     async with login_variants(target) as ways:
         for way in ways:
+            began = 0.0
             for _ in range(_WARM_UP):
                 began = time.perf_counter()
                 await way.call(email(0))

@@ -80,6 +80,21 @@ class Series:
         return [latency for latencies in self.rounds for latency in latencies]
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What was measured of one flow over a link that takes its time.
+
+    Attributes:
+        title: What it is.
+        series: By variant.
+        round_trips: How often one call of a variant waits for the server.
+    """
+
+    title: str
+    series: dict[str, Series]
+    round_trips: dict[str, int]
+
+
 def take_turns(
     variants: Sequence[Variant], keys: Sequence[UUID], *, rounds: int, calls: int
 ) -> dict[str, Series]:

@@ -17,8 +17,7 @@ from rich.table import Table as RichTable
 from benchmarks import names
 from benchmarks.checks import Check
 from benchmarks.imports import BASE
-from benchmarks.link import DELAY_SECONDS, Linked
-from benchmarks.measure import Series
+from benchmarks.measure import Linked, Series
 
 REPORT = Path(__file__).with_name("report.md")
 _START, _END = "<!-- figures: written by the run -->\n", "<!-- end of the figures -->"
@@ -44,8 +43,8 @@ def latency_table(title: str, series: Mapping[str, Series]) -> Table:
     return Table(title, ("variant", "median µs", "P95 µs", "x psycopg as an actor"), rows)
 
 
-def link_table(linked: Iterable[Linked]) -> Table:
-    """Return the table of what was measured over a link that takes its time."""
+def link_table(linked: Iterable[Linked], delay: float) -> Table:
+    """Return the table of what was measured over a link, which takes ``delay`` seconds each way."""
     rows = [
         (
             flow.title,
@@ -58,7 +57,7 @@ def link_table(linked: Iterable[Linked]) -> Table:
         for each in flow.series.values()
     ]
     header = ("flow", "variant", "round trips waited for", "median ms", "x psycopg as an actor")
-    return Table(f"Over a link of {DELAY_SECONDS * 1e3:g} ms each way", header, rows)
+    return Table(f"Over a link of {delay * 1e3:g} ms each way", header, rows)
 
 
 def login_table(logins: Mapping[int, Mapping[str, Series]]) -> Table:
