@@ -58,10 +58,11 @@ def _set_by_hand(stage: Stage, report: Report, tenants: Tenants) -> None:
 
 def _changed_within(stage: Stage, report: Report, tenants: Tenants, table: Protected) -> None:
     """Act as the victim for whatever is read first, and as oneself again where rows are looked at."""
-    way = "context changed within a statement"
-    attempts = list(_changing(table, tenants)) if table.owner else []
+    if not table.owner:
+        return
+    way, attempts = "context changed within a statement", list(_changing(table, tenants))
     for role in (*SERVICES, READONLY.name):
-        if not table.owner or not table.may(role, "SELECT", table.owner) or table.sees_all(role):
+        if not table.may(role, "SELECT", table.owner) or table.sees_all(role):
             continue
         for me, settings, select in attempts:
             sql = f"{settings}; SET LOCAL devmentor.user_id = {literal(str(tenants.victim))}; {select}"

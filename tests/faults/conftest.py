@@ -19,6 +19,7 @@ from sqlalchemy import URL, make_url
 
 from devmentor_models.embedded import EmbeddedServer
 from devmentor_models.testing import plugin
+from tests.support.proxy import Proxy
 
 
 class OwnServer:
@@ -96,3 +97,10 @@ def login(own_server: OwnServer) -> Iterator[str]:
     own_server.run("CREATE ROLE {} LOGIN PASSWORD 'right' SUPERUSER", name)
     yield name
     own_server.run("DROP ROLE {}", name)
+
+
+@pytest.fixture
+def proxy(devmentor_url: str) -> Iterator[Proxy]:
+    """Yield a proxy before the test server."""
+    with Proxy(devmentor_url) as running:
+        yield running

@@ -204,6 +204,17 @@ async def test_waiting_for_a_connection_is_cancelled(way: Way, prepared: bool, d
                 await way(work, lambda: balance.database.pool_stats().waiting == 1)
 
 
+async def arriving(balance: AsyncBalance, work: Work, turns: int) -> asyncio.Future[None]:
+    """Return a task that waited for the only connection, some turns of the loop after it has come free."""
+    async with balance.database.begin(ACTOR):
+        task = asyncio.ensure_future(work())
+        await until(lambda: balance.database.pool_stats().waiting == 1)
+        await asyncio.sleep(0.01)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return task
+
+
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_connection_comes_with_the_cancellation(
     turns: int, prepared: bool, devmentor_url: str
@@ -215,12 +226,7 @@ async def test_a_connection_comes_with_the_cancellation(
             async with balance.database.begin(ACTOR) as tx:
                 await tx.session.execute(text("SELECT 1"))
 
-        async with balance.database.begin(ACTOR):
-            task = asyncio.ensure_future(work())
-            await until(lambda: balance.database.pool_stats().waiting == 1)
-            await asyncio.sleep(0.01)
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        task = await arriving(balance, work, turns)
         if task.done():  # so few turns suffice for a transaction that is all in one message
             return
         assert task.cancel()
@@ -241,12 +247,7 @@ async def test_a_connection_comes_with_the_end_of_a_scope(
                 async with balance.database.begin(ACTOR) as tx:
                     await tx.session.execute(text("SELECT 1"))
 
-        async with balance.database.begin(ACTOR):
-            task = asyncio.ensure_future(work())
-            await until(lambda: balance.database.pool_stats().waiting == 1)
-            await asyncio.sleep(0.01)
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        task = await arriving(balance, work, turns)
         scope.cancel()
         await task
 

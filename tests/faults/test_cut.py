@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -20,13 +19,6 @@ pytestmark = [
 ]
 #: The default run takes every so-manieth message, `nox -s faults` each.
 SAMPLE = 12
-
-
-@pytest.fixture
-def proxy(devmentor_url: str) -> Iterator[Proxy]:
-    """Yield a proxy before the test server."""
-    with Proxy(devmentor_url) as running:
-        yield running
 
 
 def work(balance: Balance) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -19,13 +18,6 @@ pytestmark = [
 ]
 #: The default run takes every so-manieth message, `nox -s faults` each.
 SAMPLE = 12
-
-
-@pytest.fixture
-def proxy(devmentor_url: str) -> Iterator[Proxy]:
-    """Yield a proxy before the test server."""
-    with Proxy(devmentor_url) as running:
-        yield running
 
 
 async def work(balance: AsyncBalance) -> None:

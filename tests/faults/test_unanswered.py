@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,14 +21,6 @@ pytestmark = [
 ]
 #: Prepared by then, so that each block sends the same.
 WARM_UP = 4
-
-
-@pytest.fixture
-def proxy(devmentor_url: str) -> Iterator[Proxy]:
-    """Yield a proxy before the test server."""
-    with Proxy(devmentor_url) as running:
-        yield running
-        running.holding = False
 
 
 def read(balance: Balance, **how: Any) -> None:

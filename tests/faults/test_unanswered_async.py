@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ pytestmark = [
 ]
 #: Prepared by then, so that each block sends the same.
 WARM_UP = 4
-
-
-@pytest.fixture
-def proxy(devmentor_url: str) -> Iterator[Proxy]:
-    """Yield a proxy before the test server."""
-    with Proxy(devmentor_url) as running:
-        yield running
-        running.holding = False
 
 
 async def read(balance: AsyncBalance, **how: Any) -> None:
