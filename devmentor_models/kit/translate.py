@@ -234,7 +234,8 @@ def _given(expression: Any, table: Table) -> list[str]:
     if column is not None and column.computed is None:
         return [column.name]
     source = str(expression if column is None or column.computed is None else column.computed.sqltext)
-    return [word for word in _WORD.findall(source) if word in table.columns]
+    named = [table.columns[word] for word in _WORD.findall(source) if word in table.columns]
+    return [name for part in named for name in _given(part, table)]
 
 
 def scrub(error: BaseException | None) -> None:

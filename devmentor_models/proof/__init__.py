@@ -21,6 +21,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from devmentor_models import migrate
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.proof.catalog import check_catalog
+from devmentor_models.proof.compared import attempt_compared
 from devmentor_models.proof.declared import NOBODY, TRIED, protected
 from devmentor_models.proof.forged import attempt_forged
 from devmentor_models.proof.functions import attempt_functions
@@ -92,6 +93,7 @@ def prove_on(connection: Connection) -> Report:
     attempt_rows(stage, report, tenants, tables)
     attempt_sideways(stage, report, tenants, tables)
     attempt_forged(stage, report, tenants, tables)
+    attempt_compared(stage, report, tenants, tables)
     attempt_functions(stage, report, tenants)
     return report
 

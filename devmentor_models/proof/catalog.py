@@ -211,7 +211,7 @@ def _check_policies(stage: Stage, report: Report, tables: dict[str, Protected]) 
         for table, name, command, permissive, roles in stage.ask(_POLICIES, list(OURS))
     }
     wanted = {
-        (table.name, rule.name): (rule.command, True, tuple(sorted(rule.roles)))
+        (table.name, rule.name): (rule.command, rule.permissive, tuple(sorted(rule.roles)))
         for table in tables.values()
         for rule in rules(table.security)
         if rule.roles

@@ -176,15 +176,18 @@ class Protected:
 
     def written_by_nobody(self, *, signed: bool) -> bool:
         """Tell whether rows are added where nobody acts; to a trail only where contexts are not signed."""
-        return self.written_by_all and not (signed and self.security.policy.visibility is Visibility.TRAIL)
+        return self.written_by_all and not (signed and self.trail)
+
+    @property
+    def trail(self) -> bool:
+        """Whether rows are lines of a trail, which say who acts and when."""
+        return self.security.policy.visibility is Visibility.TRAIL
 
     @property
     def written_by_all(self) -> bool:
         """Whether anybody with the privilege adds rows, whomever they are about."""
         policy = self.security.policy
-        return policy.visibility is Visibility.TRAIL or (
-            policy.visibility is Visibility.SERVICE and policy.writers is Writers.EVERYONE
-        )
+        return self.trail or (policy.visibility is Visibility.SERVICE and policy.writers is Writers.EVERYONE)
 
 
 def _parsed(privilege: str) -> tuple[str, frozenset[str] | None]:

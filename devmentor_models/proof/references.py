@@ -25,8 +25,9 @@ WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY 2, 1"""
 
 _INDEXES = """
 SELECT x.relname, n.nspname || '.' || r.relname, i.indisprimary,
-    ARRAY(SELECT attname::text FROM unnest(i.indkey[:i.indnkeyatts - 1]) k(num)
-          JOIN pg_attribute ON attrelid = i.indrelid AND attnum = num)
+    ARRAY(SELECT attname::text FROM generate_series(1, i.indnkeyatts) place
+          JOIN pg_attribute ON attrelid = i.indrelid AND attnum > 0
+          AND attname = ANY (regexp_split_to_array(pg_get_indexdef(x.oid, place, false), '\\W+')))
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_class r ON r.oid = i.indrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 WHERE i.indisunique AND NOT r.relispartition ORDER BY 2, 1"""

@@ -100,13 +100,13 @@ class Attempts:
             return "rows" if command == "SELECT" else "accepted"
         return "refused" if command == "INSERT" else "refused or no rows"
 
-    def sql(self, command: str, row: Row) -> str:
+    def sql(self, command: str, row: Row, actor: Actor | None) -> str:
         """Return the statement that does something with one row and changes nothing in it."""
         key = f"id = {literal(row['id'])}"
         if command == "SELECT":
             return f"SELECT id FROM {self.table.name} WHERE {key}"
         if command == "INSERT":
-            return self.inserting(row)
+            return self.inserting(self._told(row, actor))
         if command == "UPDATE":
             columns = self.table.columns(self.role, "UPDATE") or ["id"]
             column = quoted("id" if "id" in columns else columns[0])
@@ -114,10 +114,17 @@ class Attempts:
         return f"DELETE FROM {self.table.name} WHERE {key}"
 
     def inserting(self, row: Row, more: str = "") -> str:
-        """Return the statement that inserts a row."""
-        columns = ", ".join(quoted(name) for name in self.table.columns(self.role, "INSERT"))
+        """Return the statement that inserts a row; what it does not say gets its default."""
+        columns = ", ".join(quoted(name) for name in self.table.columns(self.role, "INSERT") if name in row)
         values = f"jsonb_populate_record(NULL::{self.table.name}, {literal(json.dumps(row))})"
         return f"INSERT INTO {self.table.name} ({columns}) SELECT {columns} FROM {values}{more}"
+
+    def _told(self, row: Row, actor: Actor | None) -> Row:
+        """Return a row as who acts may insert it: a line of the trail names them, and is of now."""
+        if not self.table.trail:
+            return row
+        who = {"actor_id": (actor and str(actor.user_id or "")) or None, "actor_name": actor and actor.name}
+        return {name: value for name, value in row.items() if name != "created_at"} | {"event": "login"} | who
 
     def _strangers(self) -> None:
         """One user's transaction, another user's row."""
@@ -125,7 +132,7 @@ class Attempts:
         for command in COMMANDS:
             row = self._theirs | ({"id": str(uuid4())} if command == "INSERT" else {})
             expected = self._expected(command, allowed=self.table.stranger(self.role, command))
-            self.expect(f"{command} of another user's row", expected, actor, self.sql(command, row))
+            self.expect(f"{command} of another user's row", expected, actor, self.sql(command, row, actor))
         seen = self._expected("SELECT", allowed=self.table.sees_all(self.role))
         self.expect("SELECT count(*)", seen, actor, f"SELECT 1 FROM {name} WHERE {key} HAVING count(*) > 0")
         self.expect(
@@ -136,13 +143,32 @@ class Attempts:
         )
         refused = "refused or no rows" if self.table.may(self.role, "SELECT") else "refused"
         self.expect("SELECT FOR UPDATE", refused, actor, f"SELECT id FROM {name} WHERE {key} FOR UPDATE")
-        for action in (f"{self.sql('UPDATE', self._theirs).split(' SET ')[1].split(' WHERE ')[0]}", "DELETE"):
+        for action in (
+            f"{self.sql('UPDATE', self._theirs, actor).split(' SET ')[1].split(' WHERE ')[0]}",
+            "DELETE",
+        ):
             command = "DELETE" if action == "DELETE" else f"UPDATE SET {action.partition(' = ')[0]} = t.id"
             merge = f"MERGE INTO {name} t USING (SELECT 1) s ON t.{key} WHEN MATCHED THEN {command}"
             self.expect("MERGE", refused, actor, merge)
         self.expect("TRUNCATE", "refused", actor, f"TRUNCATE {name} CASCADE")
         if self.table.owner:
             self._ownership(actor)
+        if self.table.trail:
+            self._lies(actor)
+
+    def _lies(self, actor: Actor) -> None:
+        """Lines in another's name or nobody's, of another time, and of changes that only triggers record."""
+        told = self._told(self._theirs | {"id": str(uuid4())}, actor)
+        lies = (
+            {"actor_id": str(self.tenants.victim)},
+            {"actor_id": None},
+            {"actor_name": "auth"},
+            {"event": "delete"},
+            {"event": "erased"},
+            {"created_at": self._theirs["created_at"]},
+        )
+        for lie in lies:
+            self.expect("a line of the trail that lies", "refused", actor, self.inserting(told | lie))
 
     def _ownership(self, actor: Actor) -> None:
         """Everything that is not one's own at once; taking a row, and giving one away."""
@@ -169,8 +195,8 @@ class Attempts:
                 row = self._theirs | ({"id": str(uuid4())} if command == "INSERT" else {})
                 allowed = self._chore(command, actor, row)
                 expected = self._expected(command, allowed=allowed)
-                self.expect(f"{command}, {context}", expected, actor, self.sql(command, row))
-        sql = f"SET LOCAL devmentor.user_id = 'nobody'; {self.sql('SELECT', self._theirs)}"
+                self.expect(f"{command}, {context}", expected, actor, self.sql(command, row, actor))
+        sql = f"SET LOCAL devmentor.user_id = 'nobody'; {self.sql('SELECT', self._theirs, None)}"
         outcome = self.stage.attempt(self.role, None, sql)
         sees = self.table.sees_all(self.role) and self.table.may(self.role, "SELECT")
         if outcome.kind == "rows" or sees:
@@ -280,7 +306,7 @@ class Attempts:
     def _repeat(self, way: str, command: str, expected: str, actor: Actor, row: Row) -> Outcome:
         """Do something with a row that is there; what is inserted is that row again."""
         before = self._without(row) if command == "INSERT" else ""
-        return self.expect(way, expected, actor, self.sql(command, row), before=before)
+        return self.expect(way, expected, actor, self.sql(command, row, actor), before=before)
 
     def _without(self, row: Row) -> str:
         return WITHOUT.format(table=self.table.name, id=literal(row["id"]))

@@ -6,10 +6,10 @@ actor for the transaction and looks up once what others share with the user. `de
 them; a plain session calls ``enter()`` alone, since its settings are its owner's.
 
 Settings can be set by whoever can run SQL. So there are two kinds of readers: ``claimed_…()`` returns what is
-set, ``…()`` returns it only where ``devmentor.authentic()``. Policies take the first kind and ask in the same
-expression whether it may be believed (`believed`); everything else takes the second kind. Where contexts are
-not signed, PostgreSQL inlines the question away. Where they are (`signing`), the answer is yes only if the
-whole context was sealed for this very transaction, with a key that only the services and
+set, ``…()`` returns it only where ``devmentor.authentic()``. Permissive policies take the first kind, which
+indexes can be searched for; barriers (`barriers`) and everything else take the second kind. Where contexts
+are not signed, PostgreSQL inlines the question away. Where they are (`signing`), the answer is yes only if
+the whole context was sealed for this very transaction, with a key that only the services and
 ``devmentor.context_keys`` have.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import replace
 from devmentor_models.kit.base import TECHNICAL_SCHEMA, Base
 from devmentor_models.kit.objects import Definer, Statement, declare, function, statement
 from devmentor_models.pinned import FORMATS
-from devmentor_models.security.actor import ACTOR_SETTINGS, READ_SETTINGS, SHARED_SETTINGS, SIGNED_SETTINGS
+from devmentor_models.security.actor import ACTOR_SETTINGS, SHARED_SETTINGS, SIGNED_SETTINGS
 from devmentor_models.security.roles import READONLY, SERVICE_ROLES
 
 #: The SQLSTATE of a context that is not signed where it must be.
@@ -83,27 +83,6 @@ _READERS = (
     ("edited_teams", "uuid[]", _ids("edited_teams"), "Teams of others that the user manages"),
 )
 
-#: What policies read, as it is set, in one value.
-_CONTEXT = f"ARRAY[{', '.join(map(_setting, READ_SETTINGS))}]"
-
-
-def believed(condition: str) -> str:
-    """Return a condition on who acts, for a policy, that holds only for a context that is sealed.
-
-    A statement can change settings while it runs, and have PostgreSQL read them at different times: an index
-    is searched for what they were when its scan began, clauses stand in the planner's order, equal ones
-    become one. So the condition is there twice: by itself, for indexes, and once more in one expression with
-    the question whether what it reads is what was sealed. The planner takes no ``CASE`` apart.
-
-    The seal is checked once in a statement. Where contexts are not signed, all of it is the condition alone.
-    """
-    sealed = "devmentor.claimed_context() = (SELECT devmentor.sealed_context())"
-    return (
-        f"({condition}) AND CASE WHEN NOT devmentor.signed() THEN true"
-        f" WHEN {sealed} THEN ({condition}) ELSE false END"
-    )
-
-
 # The process and the start of the transaction stand first: a seal is good for one transaction. The text of an
 # array cannot be that of another one, and is short: each transaction prepares the expression anew.
 _TRANSACTION = "'devmentor seal 2', pg_backend_pid()::text, extract(epoch FROM now())::text"
@@ -154,19 +133,17 @@ $fn$
 
 # Not in a parallel worker, which has a process id of its own; the leader asks, and tells its workers. Two
 # branches, since what one condition says is prepared as a whole, whether it is evaluated or not.
-_SEALED_CONTEXT = f"""
-CREATE FUNCTION devmentor.sealed_context() RETURNS text[]
+_IS_SEALED = f"""
+CREATE FUNCTION devmentor.is_sealed() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000 {DEFINER} AS $fn$
 DECLARE
     {_KEY_VARIABLES}
 BEGIN
     {_READ_KEY}
     IF {_equal(_setting("seal"), _hmac(_SEALED_MESSAGE))} THEN
-        RETURN {_CONTEXT};
-    ELSIF devmentor.matches_older({_SEALED_MESSAGE}, {_setting("seal")}) THEN
-        RETURN {_CONTEXT};
+        RETURN true;
     END IF;
-    RETURN NULL;
+    RETURN devmentor.matches_older({_SEALED_MESSAGE}, {_setting("seal")});
 END
 $fn$
 """
@@ -299,16 +276,15 @@ def declare_context() -> None:
             comment="Whether a seal was made for a message with a key that services change from",
         ),
         *definer_function(
-            _SEALED_CONTEXT,
-            comment="What policies read of the context, if the whole of it has a valid seal; else NULL",
+            _IS_SEALED,
+            comment="Whether the whole context has a valid seal of this transaction",
             to=readers,
             why="compares a digest of the caller's own transaction with the keys, and tells the result",
         ),
-        _reader("claimed_context", "text[]", _CONTEXT, "What policies read; as the transaction claims"),
         _reader(
             "authentic",
             "boolean",
-            "CASE WHEN devmentor.signed() THEN devmentor.sealed_context() IS NOT NULL ELSE true END",
+            "CASE WHEN devmentor.signed() THEN devmentor.is_sealed() ELSE true END",
             "Whether the context may be believed: always, where contexts are not signed",
         ),
         *(

@@ -1,8 +1,8 @@
 """From ``__security__`` to row security, policies and grants (Z1, Z2; DESIGN §4).
 
 Policies are plain expressions over the row's own columns and the functions of `context`. Each names the roles
-that it is for, so that a grant too many shows nothing. What they read of the context counts only where it may
-be believed.
+that it is for, so that a grant too many shows nothing. What they read of the context is what the transaction
+claims; that it counts only where it may be believed is for the barriers.
 """
 
 from __future__ import annotations
@@ -14,15 +14,28 @@ from sqlalchemy import Table
 
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
-from devmentor_models.security.context import believed
+from devmentor_models.security.barriers import barrier, own, shared
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
-_NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
+COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
+_NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
+_PROVEN_NOBODY = f"(SELECT devmentor.authentic() AND {_NOBODY_IN_PARTICULAR})"
+
+# Changes of rows are recorded by the tables' triggers, and erasures by the function that looks for such a
+# line; nobody else can write either. A service that acts for somebody whom it identified may leave that one
+# out, not itself.
+_TOLD_NOW = "event NOT IN ('insert', 'update', 'delete', 'erased') AND created_at = now()"
 _IN_ONES_OWN_NAME = (
-    "(actor_id IS NULL OR actor_id = devmentor.claimed_user_id())"
-    " AND (actor_name IS NULL OR actor_name = devmentor.claimed_service())"
+    "actor_name IS NOT DISTINCT FROM devmentor.claimed_service()"
+    " AND (actor_id IS NOT DISTINCT FROM devmentor.claimed_user_id()"
+    f" OR actor_id IS NULL AND actor_name IS NOT NULL) AND {_TOLD_NOW}"
+)
+_PROVEN_NAME = (
+    "(SELECT devmentor.authentic()) AND actor_name IS NOT DISTINCT FROM (SELECT devmentor.service())"
+    " AND (actor_id IS NOT DISTINCT FROM (SELECT devmentor.user_id())"
+    " OR actor_id IS NULL AND actor_name IS NOT NULL)"
 )
 
 
@@ -34,21 +47,26 @@ class Rule:
         name: Its name.
         command: ``ALL`` or one command.
         condition: Which rows.
+        proven: The same of who is proven to act, for the barrier; empty where everybody may.
         roles: For whom.
+        permissive: Whether it lets rows through that no other policy does, or holds them back.
     """
 
     name: str
     command: str
     condition: str
+    proven: str = ""
     roles: tuple[str, ...] = ()
+    permissive: bool = True
 
     def statement(self, table: str) -> Statement:
         """Return it as a declared statement."""
+        kind = "" if self.permissive else " AS RESTRICTIVE"
         command = "" if self.command == "ALL" else f" FOR {self.command}"
         using = "" if self.command == "INSERT" else f" USING ({self.condition})"
         check = "" if self.command in {"SELECT", "DELETE"} else f" WITH CHECK ({self.condition})"
         return statement(
-            f"CREATE POLICY {self.name} ON {table}{command} TO {', '.join(self.roles)}{using}{check}"
+            f"CREATE POLICY {self.name} ON {table}{kind}{command} TO {', '.join(self.roles)}{using}{check}"
         )
 
 
@@ -82,25 +100,51 @@ def protection(table: Table, security: Security) -> Iterator[Statement]:
 
 def rules(security: Security) -> Iterator[Rule]:
     """Yield the policies of a table."""
-    for rule in _believing(security):
-        asks = "devmentor.claimed_" in rule.condition
-        yield replace(rule, condition=believed(rule.condition)) if asks else rule
+    acting = [rule for rule in _acting(security) if rule.roles]
+    yield from acting
+    yield from _barriers(security, acting)
     for command in security.definer:
-        yield Rule(f"definer_{command.lower()}", command, "true", (OWNER.name,))
-    yield Rule("backup", "SELECT", "true", (BACKUP.name,))
+        yield Rule(f"definer_{command.lower()}", command, "true", roles=(OWNER.name,))
+    yield Rule("backup", "SELECT", "true", roles=(BACKUP.name,))
 
 
-def _believing(security: Security) -> Iterator[Rule]:
+def _barriers(security: Security, rules: list[Rule]) -> Iterator[Rule]:
+    """Yield what holds back the rows that none of the policies of those who act lets through."""
+    asked: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for command in COMMANDS:
+        for role in (*_with_privilege(security, command), *([READONLY.name] if command == "SELECT" else [])):
+            theirs = [
+                rule.proven for rule in rules if role in rule.roles and rule.command in {command, "ALL"}
+            ]
+            if theirs and "" not in theirs:
+                asked.setdefault((command, tuple(dict.fromkeys(theirs))), []).append(role)
+    if len(asked) == len(COMMANDS) and len({conditions for _, conditions in asked}) == 1:
+        (command, conditions), roles = next(iter(asked.items()))
+        asked = {("ALL", conditions): roles}
+    for (command, conditions), roles in asked.items():
+        name = "barrier" if command == "ALL" else f"barrier_{command.lower()}"
+        if sum(other == command for other, _ in asked) > 1:
+            name = f"{name}_{roles[0].removeprefix('devmentor_')}"
+        yield Rule(name, command, barrier(conditions), roles=tuple(roles), permissive=False)
+
+
+def _acting(security: Security) -> Iterator[Rule]:
     """Yield the policies of those who act for somebody."""
+    if security.policy.visibility is Visibility.OWNER:
+        yield replace(_own("report", "SELECT", security.policy.owner), roles=(READONLY.name,))
     for rule in _access(security):
         roles = _with_privilege(security, rule.command)
         yield replace(rule, roles=(*roles, READONLY.name) if rule.command == "SELECT" else roles)
-    if security.policy.visibility is Visibility.OWNER:
-        yield Rule("report", "SELECT", _own(security.policy), (READONLY.name,))
     for chore in security.chores:
         condition = _NOBODY_IN_PARTICULAR + (f" AND ({chore.when})" if chore.when else "")
         for command in chore.commands:
-            yield Rule(f"chore_{command.lower()}", command, condition, (security.grants[0].service.role,))
+            yield Rule(
+                f"chore_{command.lower()}",
+                command,
+                condition,
+                _PROVEN_NOBODY,
+                roles=(security.grants[0].service.role,),
+            )
 
 
 def _with_privilege(security: Security, command: str) -> tuple[str, ...]:
@@ -112,8 +156,13 @@ def _with_privilege(security: Security, command: str) -> tuple[str, ...]:
     )
 
 
-def _own(policy: Policy) -> str:
-    return f"{policy.owner} = devmentor.claimed_user_id()"
+def _claims(column: str) -> str:
+    return f"{column} = devmentor.claimed_user_id()"
+
+
+def _own(name: str, command: str, column: str | None) -> Rule:
+    """Return the policy of rows in a column of which stands who acts."""
+    return Rule(name, command, _claims(str(column)), own(str(column)))
 
 
 def _access(security: Security) -> Iterator[Rule]:
@@ -122,16 +171,17 @@ def _access(security: Security) -> Iterator[Rule]:
     if policy.visibility is Visibility.SHARED:
         yield from _shared(policy)
     elif policy.visibility is Visibility.OWNER:
-        yield Rule("owner", "ALL", _own(policy))
+        yield _own("owner", "ALL", policy.owner)
         if policy.catalogue:
-            yield Rule("catalogue", "SELECT", f"{policy.owner} IS NULL")
+            ownerless = f"{policy.owner} IS NULL"
+            yield Rule("catalogue", "SELECT", ownerless, ownerless)
     elif policy.visibility is Visibility.TRAIL:
-        yield Rule("subject", "SELECT", _own(policy))
-        yield Rule("actor", "INSERT", _IN_ONES_OWN_NAME)
+        yield _own("subject", "SELECT", policy.owner)
+        yield Rule("actor", "INSERT", _IN_ONES_OWN_NAME, _PROVEN_NAME)
     elif policy.visibility is Visibility.EVERYONE:
         yield Rule("everyone", "SELECT", "true")
     else:
-        yield Rule("service", "ALL", _NOBODY_IN_PARTICULAR)
+        yield Rule("service", "ALL", _NOBODY_IN_PARTICULAR, _PROVEN_NOBODY)
         if policy.writers is Writers.EVERYONE:
             yield Rule("adder", "INSERT", "true")
 
@@ -139,19 +189,20 @@ def _access(security: Security) -> Iterator[Rule]:
 def _shared(policy: Policy) -> Iterator[Rule]:
     # The first condition is the index's: (user_id, …) leads every index of such a table. The second one says
     # which rows of those owners.
-    column, kind = (policy.project, "projects") if policy.project else (policy.team, "teams")
-    own = _own(policy)
+    owner = str(policy.owner)
+    column, kind = (str(policy.project), "projects") if policy.project else (str(policy.team), "teams")
 
-    def allowed(which: str) -> str:
-        return (
-            f"{policy.owner} = ANY (devmentor.claimed_owners())"
-            f" AND ({own} OR {column} = ANY (devmentor.claimed_{which}_{kind}()))"
-        )
+    def allowed(name: str, command: str, which: str) -> Rule:
+        things = f"{which}_{kind}"
+        in_one = f"({_claims(owner)} OR {column} = ANY (devmentor.claimed_{things}()))"
+        condition = f"{owner} = ANY (devmentor.claimed_owners()) AND {in_one}"
+        return Rule(name, command, condition, f"{own(owner)} OR {shared(owner, column, things)}")
 
-    editors = allowed("edited")
-    yield Rule("reader", "SELECT", allowed("shared"))
-    yield Rule("maker", "INSERT", editors if policy.writers is Writers.EDITORS else own)
-    yield Rule("editor", "UPDATE", own if policy.writers is Writers.OWNER else editors)
-    yield Rule("remover", "DELETE", editors if policy.writers is Writers.EDITORS else own)
+    makers = policy.writers is Writers.EDITORS
+    yield allowed("reader", "SELECT", "shared")
+    yield allowed("maker", "INSERT", "edited") if makers else _own("maker", "INSERT", owner)
+    alone = policy.writers is Writers.OWNER
+    yield _own("editor", "UPDATE", owner) if alone else allowed("editor", "UPDATE", "edited")
+    yield allowed("remover", "DELETE", "edited") if makers else _own("remover", "DELETE", owner)
     if policy.member:
-        yield Rule("leaver", "DELETE", f"{policy.member} = devmentor.claimed_user_id()")
+        yield _own("leaver", "DELETE", policy.member)

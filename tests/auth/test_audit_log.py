@@ -12,7 +12,6 @@ import pytest
 from devmentor_models import Actor, Database
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.errors import InvalidValue
-from devmentor_models.testing.factories.auth import AuditEntryFactory
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +25,7 @@ def test_a_line_says_who_did_what_from_where(database: Database) -> None:
     with database.begin(actor) as tx:
         tx.audit_log.record(AuditEvent.LOGOUT, user_id=user_id)
         tx.audit_log.record(
-            AuditEvent.UPDATE,
+            AuditEvent.PASSWORD_CHANGED,
             user_id=user_id,
             details={"field": "name"},
             table_name="auth.teams",
@@ -35,9 +34,9 @@ def test_a_line_says_who_did_what_from_where(database: Database) -> None:
             user_agent="app",
         )
     with database.begin(Actor.user(user_id)) as tx:
-        events = [AuditEvent.LOGOUT, AuditEvent.UPDATE]
+        events = [AuditEvent.LOGOUT, AuditEvent.PASSWORD_CHANGED]
         lines = {line.event: line for line in (tx.audit_log.timeline(events=events)).items}
-    plain, full = lines[AuditEvent.LOGOUT], lines[AuditEvent.UPDATE]
+    plain, full = lines[AuditEvent.LOGOUT], lines[AuditEvent.PASSWORD_CHANGED]
     assert (plain.actor_id, plain.actor_name, plain.request_id) == (user_id, "auth", "r")
     assert (plain.ip_address, plain.user_agent, plain.details) == (ip_address("192.0.2.1"), "cli", {})
     assert (full.table_name, full.row_id, full.details) == ("auth.teams", row_id, {"field": "name"})
@@ -51,6 +50,10 @@ def test_lines_that_cannot_be_stored_are_refused(database: Database) -> None:
         for bad in ({"x": float("inf")}, {"x": "\x00"}, {"x": object()}):
             with pytest.raises(InvalidValue, match="details"):
                 tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, details=bad)
+        with pytest.raises(
+            InvalidValue, match="event"
+        ):  # or an erasure could be proven by what did not happen
+            tx.audit_log.record(AuditEvent.DELETE, user_id=user_id, table_name="auth.users")
         with pytest.raises(InvalidValue, match="table_name"):
             tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, table_name="x" * 128)
         assert (tx.audit_log.timeline(user_id)).items == []
@@ -84,7 +87,7 @@ def test_lines_are_filtered_and_counted_by_event(database: Database) -> None:
     user_id = uuid4()
     with database.begin(Actor.user(user_id)) as tx:
         for _ in range(3):
-            AuditEntryFactory.insert(tx.session, user_id=user_id)
+            tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id)
         tx.audit_log.record(AuditEvent.LOGOUT, user_id=user_id)
         (line,) = (tx.audit_log.timeline(events=[AuditEvent.LOGOUT])).items
         assert line.event is AuditEvent.LOGOUT

@@ -11,7 +11,6 @@ import pytest
 from devmentor_models import Actor, AsyncDatabase
 from devmentor_models.auth.enums import AuditEvent
 from devmentor_models.errors import InvalidValue
-from devmentor_models.testing.factories.auth import AuditEntryFactory
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +24,7 @@ async def test_a_line_says_who_did_what_from_where(async_database: AsyncDatabase
     async with async_database.begin(actor) as tx:
         await tx.audit_log.record(AuditEvent.LOGOUT, user_id=user_id)
         await tx.audit_log.record(
-            AuditEvent.UPDATE,
+            AuditEvent.PASSWORD_CHANGED,
             user_id=user_id,
             details={"field": "name"},
             table_name="auth.teams",
@@ -34,9 +33,9 @@ async def test_a_line_says_who_did_what_from_where(async_database: AsyncDatabase
             user_agent="app",
         )
     async with async_database.begin(Actor.user(user_id)) as tx:
-        events = [AuditEvent.LOGOUT, AuditEvent.UPDATE]
+        events = [AuditEvent.LOGOUT, AuditEvent.PASSWORD_CHANGED]
         lines = {line.event: line for line in (await tx.audit_log.timeline(events=events)).items}
-    plain, full = lines[AuditEvent.LOGOUT], lines[AuditEvent.UPDATE]
+    plain, full = lines[AuditEvent.LOGOUT], lines[AuditEvent.PASSWORD_CHANGED]
     assert (plain.actor_id, plain.actor_name, plain.request_id) == (user_id, "auth", "r")
     assert (plain.ip_address, plain.user_agent, plain.details) == (ip_address("192.0.2.1"), "cli", {})
     assert (full.table_name, full.row_id, full.details) == ("auth.teams", row_id, {"field": "name"})
@@ -50,6 +49,10 @@ async def test_lines_that_cannot_be_stored_are_refused(async_database: AsyncData
         for bad in ({"x": float("inf")}, {"x": "\x00"}, {"x": object()}):
             with pytest.raises(InvalidValue, match="details"):
                 await tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, details=bad)
+        with pytest.raises(
+            InvalidValue, match="event"
+        ):  # or an erasure could be proven by what did not happen
+            await tx.audit_log.record(AuditEvent.DELETE, user_id=user_id, table_name="auth.users")
         with pytest.raises(InvalidValue, match="table_name"):
             await tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id, table_name="x" * 128)
         assert (await tx.audit_log.timeline(user_id)).items == []
@@ -83,7 +86,7 @@ async def test_lines_are_filtered_and_counted_by_event(async_database: AsyncData
     user_id = uuid4()
     async with async_database.begin(Actor.user(user_id)) as tx:
         for _ in range(3):
-            await tx.session.run_sync(AuditEntryFactory.insert, user_id=user_id)
+            await tx.audit_log.record(AuditEvent.LOGIN, user_id=user_id)
         await tx.audit_log.record(AuditEvent.LOGOUT, user_id=user_id)
         (line,) = (await tx.audit_log.timeline(events=[AuditEvent.LOGOUT])).items
         assert line.event is AuditEvent.LOGOUT

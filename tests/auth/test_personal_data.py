@@ -175,7 +175,7 @@ def test_an_erasure_anonymises_the_trail_and_leaves_one_line(
     person = new_person(database, fill)
     with database.begin(acting(person.id)) as tx:
         before = [line.id for line in (tx.audit_log.timeline(person.id)).items]
-        tx.audit_log.record(AuditEvent.UPDATE, user_id=person.id, details={"name": person.name})
+        tx.audit_log.record(AuditEvent.PASSWORD_CHANGED, user_id=person.id, details={"name": person.name})
     actor = (
         acting(person.id)
         if by == "service"

@@ -180,7 +180,9 @@ async def test_an_erasure_anonymises_the_trail_and_leaves_one_line(
     person = await new_person(async_database, fill)
     async with async_database.begin(acting(person.id)) as tx:
         before = [line.id for line in (await tx.audit_log.timeline(person.id)).items]
-        await tx.audit_log.record(AuditEvent.UPDATE, user_id=person.id, details={"name": person.name})
+        await tx.audit_log.record(
+            AuditEvent.PASSWORD_CHANGED, user_id=person.id, details={"name": person.name}
+        )
     actor = (
         acting(person.id)
         if by == "service"

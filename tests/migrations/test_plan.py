@@ -249,7 +249,7 @@ def test_the_command(devmentor_database_url: str, revisions: Revisions) -> None:
         "  time            grows with the tables read",
         "  while serving   UNSAFE",
         "                  writers of projects.epics wait for: CREATE INDEX ix_p ON projects.epics (title)",
-        "  works with      code of 0d1c5a6e0112 or later",
+        "  works with      code of 0d1c5a6e0115 or later",
     ]
     result = CliRunner().invoke(
         app, ["plan", "--url", url, "--json", "--from", "base", "--to", "0d1c5a6e0002"]

@@ -78,7 +78,7 @@ SIGNED = {
     ),
     "any context": Hole("signed", "true", "false", ("enter, unsigned", "begin_as, unsigned"), AT_ONCE),
     "any seal later on": Hole(
-        "sealed_context", "IF sha256", "IF true OR sha256", ("with another transaction's seal",), AT_ONCE
+        "is_sealed", "IF sha256", "IF true OR sha256", ("with another transaction's seal",), AT_ONCE
     ),
 }
 

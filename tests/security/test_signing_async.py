@@ -248,6 +248,7 @@ def test_the_switch_is_folded_away(services_url: str) -> None:
     with psycopg.connect(conninfo(services_url)) as connection:
         plan = connection.execute("EXPLAIN (VERBOSE) SELECT id FROM projects.projects").fetchall()
     assert "current_setting" in str(plan)
-    assert "sealed_context" not in str(plan)
+    assert "is_sealed" not in str(plan)
+    assert "is_own" not in str(plan)
     assert "devmentor.signed()" not in str(plan)
     assert "devmentor.claimed_" not in str(plan)

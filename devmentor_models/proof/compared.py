@@ -1,0 +1,104 @@
+"""What a statement finds out of rows that it is not shown: it compares, and a side effect tells the result.
+
+PostgreSQL holds comparisons of most types to be leakproof, and evaluates them in the order of their cost. One
+that comes before a policy's condition, in an ``OR`` with a query that sets something, tells one bit of a row:
+the query runs only where the comparison is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+from devmentor_models.migrations.identifiers import literal, quoted
+from devmentor_models.proof.declared import SERVICES, Protected
+from devmentor_models.proof.report import Failure, Report
+from devmentor_models.proof.stage import Stage
+from devmentor_models.proof.tenants import Tenants
+from devmentor_models.security.actor import Actor
+from devmentor_models.security.declarations import Service
+from devmentor_models.security.roles import READONLY
+
+WAY = "a comparison with a row of another"
+_SEEN = "current_setting('devmentor_proof.seen', true)"
+_TOLD = f"SELECT seen FROM {_SEEN} AS seen WHERE seen <> ''"
+#: What a role may set that changes costs, and with them the order; as it is first.
+_COSTS = ("", "SET LOCAL cpu_operator_cost = 0; ", "SET LOCAL cpu_operator_cost = 1e300; ")
+_NO_INDEXES = "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
+#: Types with an order of their own, one they are stored like, or that of all arrays or enumerations.
+_COMPARABLE = """
+SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND (typtype = 'e' OR typcategory = 'A'
+    OR EXISTS (
+        SELECT FROM pg_opclass c JOIN pg_am m ON m.oid = opcmethod
+        WHERE amname = 'btree' AND opcdefault AND (opcintype = atttypid OR EXISTS (
+            SELECT FROM pg_cast WHERE castsource = atttypid AND casttarget = opcintype AND castmethod = 'b'
+                AND castcontext = 'i'))))
+ORDER BY attnum"""
+
+
+def attempt_compared(stage: Stage, report: Report, tenants: Tenants, tables: dict[str, Protected]) -> None:
+    """Compare each column of another's row, as each role that may read it, where contexts are signed.
+
+    Where they are not, SQL that can do this can be anybody: `forged` says so.
+    """
+    if not stage.signed:
+        return
+    for table in tables.values():
+        if not table.owner:
+            continue
+        comparable = [name for (name,) in stage.ask(_COMPARABLE, table.name)]
+        hidden = list(_hidden(stage, tenants, table))
+        for role in (*SERVICES, READONLY.name):
+            columns = [name for name in comparable if table.may(role, "SELECT", name)]
+            if columns and not table.sees_all(role):
+                report.ways[WAY] += len(columns) * len(hidden) * len(_COSTS)
+                for row in hidden:
+                    report.failures.extend(_compare(stage, table.name, role, row, columns))
+    _told_for_nothing(stage, report, tenants)
+
+
+def _hidden(stage: Stage, tenants: Tenants, table: Protected) -> Iterator[tuple[UUID, str]]:
+    """Yield users, and a condition that one row which they are not shown is looked at alone."""
+    # A user without any row: which of several conditions of one cost comes first is the planner's affair.
+    yield uuid4(), f"id = {literal(tenants.others[table.name]['id'])}"
+    if table.shared:
+        query = f"SELECT ctid::text FROM {table.name} WHERE id = %s"
+        yield tenants.viewer, f"ctid = {literal(stage.ask(query, tenants.hidden[table.name]['id'])[0][0])}"
+
+
+def _compare(
+    stage: Stage, table: str, role: str, hidden: tuple[UUID, str], columns: list[str]
+) -> Iterator[Failure]:
+    """Yield what a role could tell of a row that a user is not shown, with costs as they are and changed."""
+    me, row = hidden
+    tried = "; ".join(_telling(table, row, column) for column in columns)
+    for costs in _COSTS:
+        outcome = stage.attempt(role, Actor.user(me), f"{_NO_INDEXES}{costs}{tried}; {_TOLD}")
+        if outcome.kind != "nothing":
+            told = outcome if outcome.state else f"it was of {outcome.message}"
+            sql = f"{costs}{_telling(table, row, columns[0])}"
+            yield Failure(table, role, WAY, "nothing to be told", str(told), sql)
+
+
+def _telling(table: str, row: str, column: str, arm: str = "{0} < {0}") -> str:
+    """Return a statement that notes the column if ``arm`` is evaluated for the row, and is not true."""
+    told = f"concat_ws(' ', nullif({_SEEN}, ''), {literal(column)})"
+    noted = f"(SELECT set_config('devmentor_proof.seen', {told}, true) = '')"
+    return f"SELECT FROM {table} WHERE {row} AND ({arm.format(quoted(column))} OR {noted})"
+
+
+def _told_for_nothing(stage: Stage, report: Report, tenants: Tenants) -> None:
+    """Measure what comes even before a barrier: conditions without an operator cost nothing."""
+    way, told = "another's column that is null, or true", 0
+    table = "ai.provider_configs"
+    row = f"id = {literal(tenants.others[table]['id'])}"
+    for column, arm in (("is_active", "NOT {0}"), ("base_url", "{0} IS NULL")):
+        sql = f"{_telling(table, row, column, arm)}; {_TOLD}"
+        outcome = stage.attempt(Service.AI.role, Actor.user(tenants.stranger), sql)
+        report.ways[way] += 1
+        told += outcome.kind == "rows"
+    report.limits.append(
+        f"{way}: {told} of {report.ways[way]} attempts were told of a row whose id they knew; conditions"
+        " without an operator cost PostgreSQL nothing, and come before all others"
+    )
