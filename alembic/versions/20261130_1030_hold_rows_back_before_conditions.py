@@ -34,6 +34,8 @@ _NOBODY = (
     "(SELECT devmentor.authentic() AND devmentor.claimed_user_id() IS NULL"
     " AND devmentor.claimed_service() IS NOT NULL)"
 )
+_EXPIRED = f"({_NOBODY} AND devmentor.is_past(expires_at, (SELECT now())))"
+_OWNERLESS = f"({_NOBODY} AND user_id IS NULL)"
 _IN_ONES_OWN_NAME = (
     "(SELECT devmentor.authentic()) AND actor_name IS NOT DISTINCT FROM (SELECT devmentor.service())"
     " AND (actor_id IS NOT DISTINCT FROM (SELECT devmentor.user_id())"
@@ -49,11 +51,11 @@ _BARRIERS = {  # table: name, command, roles, and conditions of which one must b
     "ai.project_embeddings": (("barrier", "ALL", "ai auth projects readonly", _OWN),),
     "ai.provider_configs": (("barrier", "ALL", "ai auth readonly", _OWN),),
     "ai.response_cache": (
-        ("barrier_select_ai", "SELECT", "ai", _OWN, _NOBODY),
+        ("barrier_select_ai", "SELECT", "ai", _OWN, _EXPIRED),
         ("barrier_select_auth", "SELECT", "auth readonly", _OWN),
         ("barrier_insert", "INSERT", "ai", _OWN),
-        ("barrier_update", "UPDATE", "ai", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "ai", _OWN, _NOBODY),
+        ("barrier_update", "UPDATE", "ai", _OWN, _EXPIRED),
+        ("barrier_delete", "DELETE", "ai", _OWN, _EXPIRED),
     ),
     "ai.usage": (
         ("barrier_select", "SELECT", "ai auth readonly", _OWN),
@@ -64,18 +66,18 @@ _BARRIERS = {  # table: name, command, roles, and conditions of which one must b
         ("barrier_insert", "INSERT", "ai auth learning memory projects", _IN_ONES_OWN_NAME),
     ),
     "auth.email_verifications": (
-        ("barrier_select_auth", "SELECT", "auth", _OWN, _NOBODY),
+        ("barrier_select_auth", "SELECT", "auth", _OWN, _EXPIRED),
         ("barrier_select_readonly", "SELECT", "readonly", _OWN),
         ("barrier_insert", "INSERT", "auth", _OWN),
-        ("barrier_update", "UPDATE", "auth", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "auth", _OWN, _NOBODY),
+        ("barrier_update", "UPDATE", "auth", _OWN, _EXPIRED),
+        ("barrier_delete", "DELETE", "auth", _OWN, _EXPIRED),
     ),
     "auth.password_resets": (
-        ("barrier_select_auth", "SELECT", "auth", _OWN, _NOBODY),
+        ("barrier_select_auth", "SELECT", "auth", _OWN, _EXPIRED),
         ("barrier_select_readonly", "SELECT", "readonly", _OWN),
         ("barrier_insert", "INSERT", "auth", _OWN),
-        ("barrier_update", "UPDATE", "auth", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "auth", _OWN, _NOBODY),
+        ("barrier_update", "UPDATE", "auth", _OWN, _EXPIRED),
+        ("barrier_delete", "DELETE", "auth", _OWN, _EXPIRED),
     ),
     "auth.team_members": (
         ("barrier_select", "SELECT", "auth projects readonly", _OWN, _shared("team_id", "shared_teams")),
@@ -91,11 +93,11 @@ _BARRIERS = {  # table: name, command, roles, and conditions of which one must b
     ),
     "auth.user_keys": (("barrier", "ALL", "ai auth readonly", _OWN),),
     "auth.user_sessions": (
-        ("barrier_select_auth", "SELECT", "auth", _OWN, _NOBODY),
+        ("barrier_select_auth", "SELECT", "auth", _OWN, _EXPIRED),
         ("barrier_select_readonly", "SELECT", "readonly", _OWN),
         ("barrier_insert", "INSERT", "auth", _OWN),
-        ("barrier_update", "UPDATE", "auth", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "auth", _OWN, _NOBODY),
+        ("barrier_update", "UPDATE", "auth", _OWN, _EXPIRED),
+        ("barrier_delete", "DELETE", "auth", _OWN, _EXPIRED),
     ),
     "auth.users": (
         ("barrier_select", "SELECT", "auth memory readonly", _own("id")),
@@ -105,11 +107,11 @@ _BARRIERS = {  # table: name, command, roles, and conditions of which one must b
     "learning.assessments": (("barrier", "ALL", "auth learning readonly", _OWN),),
     "learning.progress": (("barrier", "ALL", "auth learning readonly", _OWN),),
     "learning.recommendations": (
-        ("barrier_select_learning", "SELECT", "learning", _OWN, _NOBODY),
+        ("barrier_select_learning", "SELECT", "learning", _OWN, _EXPIRED),
         ("barrier_select_auth", "SELECT", "auth readonly", _OWN),
         ("barrier_insert", "INSERT", "learning", _OWN),
-        ("barrier_update", "UPDATE", "learning", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "learning", _OWN, _NOBODY),
+        ("barrier_update", "UPDATE", "learning", _OWN, _EXPIRED),
+        ("barrier_delete", "DELETE", "learning", _OWN, _EXPIRED),
     ),
     "learning.roadmap_steps": (("barrier", "ALL", "auth learning readonly", _OWN),),
     "learning.roadmaps": (("barrier", "ALL", "auth learning readonly", _OWN),),
@@ -212,9 +214,9 @@ _BARRIERS = {  # table: name, command, roles, and conditions of which one must b
     ),
     "projects.project_templates": (
         ("barrier_select", "SELECT", "auth projects readonly", _OWN, "user_id IS NULL"),
-        ("barrier_insert", "INSERT", "projects", _OWN, _NOBODY),
-        ("barrier_update", "UPDATE", "projects", _OWN, _NOBODY),
-        ("barrier_delete", "DELETE", "projects", _OWN, _NOBODY),
+        ("barrier_insert", "INSERT", "projects", _OWN, _OWNERLESS),
+        ("barrier_update", "UPDATE", "projects", _OWN, _OWNERLESS),
+        ("barrier_delete", "DELETE", "projects", _OWN, _OWNERLESS),
     ),
     "projects.projects": (
         (
@@ -258,6 +260,13 @@ def upgrade() -> None:
     AS $function$ BEGIN RETURN owner = me; END $function$
     """)
     op.create_function("""
+    CREATE FUNCTION devmentor.is_past(moment timestamptz, now timestamptz)
+     RETURNS boolean
+     LANGUAGE plpgsql
+     IMMUTABLE PARALLEL SAFE COST 1e-30
+    AS $function$ BEGIN RETURN moment <= now; END $function$
+    """)
+    op.create_function("""
     CREATE FUNCTION devmentor.is_shared(owner uuid, thing uuid, owners uuid[], things uuid[])
      RETURNS boolean
      LANGUAGE plpgsql
@@ -266,6 +275,10 @@ def upgrade() -> None:
     """)
     op.comment_on(
         "FUNCTION devmentor.is_own(owner uuid, me uuid)", "Whether a row is of who acts, for barriers"
+    )
+    op.comment_on(
+        "FUNCTION devmentor.is_past(moment timestamptz, now timestamptz)",
+        "Whether a time is not to come, for barriers",
     )
     op.comment_on(
         "FUNCTION devmentor.is_shared(owner uuid, thing uuid, owners uuid[], things uuid[])",
@@ -291,4 +304,5 @@ def downgrade() -> None:
         for name, *_ in barriers:
             op.drop_policy(name, table)
     op.drop_function("devmentor.is_own(owner uuid, me uuid)")
+    op.drop_function("devmentor.is_past(moment timestamptz, now timestamptz)")
     op.drop_function("devmentor.is_shared(owner uuid, thing uuid, owners uuid[], things uuid[])")

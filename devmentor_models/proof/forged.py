@@ -29,6 +29,7 @@ def attempt_forged(stage: Stage, report: Report, tenants: Tenants, tables: dict[
     if stage.signed:
         for table in tables.values():
             _changed_within(stage, report, tenants, table)
+            _changed_by_nobody(stage, report, tenants, table)
 
 
 def _set_by_hand(stage: Stage, report: Report, tenants: Tenants) -> None:
@@ -70,6 +71,21 @@ def _changed_within(stage: Stage, report: Report, tenants: Tenants, table: Prote
             report.ways[way] += 1
             if outcome.kind != "nothing":
                 report.failures.append(Failure(table.name, role, way, "no rows", str(outcome), sql))
+
+
+def _changed_by_nobody(stage: Stage, report: Report, tenants: Tenants, table: Protected) -> None:
+    """Become the victim as a service that does its chores, once it is seen that it acts for nobody."""
+    way, role = "context of nobody changed within a statement", table.security.grants[0].service.role
+    when = table.chores(role, "SELECT")
+    if not table.owner or when in {None, "true"}:
+        return
+    become = f"{table.owner} = (SELECT {_become(tenants.victim)}::uuid)"
+    row = f"id = {literal(tenants.others[table.name]['id'])} AND NOT ({when})"
+    sql = f"{_NO_INDEXES}; SELECT id FROM {table.name} WHERE ({table.owner} IS NULL OR {become}) AND {row}"
+    outcome = stage.attempt(role, Actor.service(role.removeprefix("devmentor_")), sql)
+    report.ways[way] += 1
+    if outcome.kind != "nothing":
+        report.failures.append(Failure(table.name, role, way, "no rows", str(outcome), sql))
 
 
 def _changing(table: Protected, tenants: Tenants) -> Iterator[tuple[UUID, str, str]]:

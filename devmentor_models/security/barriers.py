@@ -18,11 +18,16 @@ is searched for.
 
 from __future__ import annotations
 
+import re
+
 from devmentor_models.kit.base import Base
 from devmentor_models.kit.objects import Statement, declare, function
 
 #: Less than the cheapest operator costs, whatever its cost is multiplied by: SQL can set that for itself.
 _COST = "1e-30"
+
+_PAST = re.compile(r"(\w+) <=? now\(\)")
+_NULL = re.compile(r"\w+ IS NULL")
 
 
 def own(column: str) -> str:
@@ -34,6 +39,19 @@ def shared(owner: str, column: str, things: str) -> str:
     """Return the condition that a row is of somebody who shares, and in one of the things that are shared."""
     lists = f"(SELECT devmentor.owners()), (SELECT devmentor.{things}())"
     return f"devmentor.is_shared({owner}, {column}, {lists})"
+
+
+def proven(when: str) -> str:
+    """Return a chore's condition on the row as a barrier has it: without an operator.
+
+    Raises:
+        ValueError: It is neither that a time is past nor that a column is null.
+    """
+    if past := _PAST.fullmatch(when):
+        return f"devmentor.is_past({past[1]}, (SELECT now()))"
+    if _NULL.fullmatch(when):
+        return when
+    raise ValueError(f"a chore's condition that no barrier can have: {when}")
 
 
 def barrier(conditions: tuple[str, ...]) -> str:
@@ -57,6 +75,12 @@ def declare_barriers() -> None:
     declare(
         Base.metadata,
         _call("is_own", "owner uuid, me uuid", "owner = me", "Whether a row is of who acts, for barriers"),
+        _call(
+            "is_past",
+            "moment timestamptz, now timestamptz",
+            "moment <= now",
+            "Whether a time is not to come, for barriers",
+        ),
         _call(
             "is_shared",
             "owner uuid, thing uuid, owners uuid[], things uuid[]",

@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
-from devmentor_models.security.barriers import barrier, own, shared
+from devmentor_models.security.barriers import barrier, own, proven, shared
 from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
@@ -136,13 +136,16 @@ def _acting(security: Security) -> Iterator[Rule]:
         roles = _with_privilege(security, rule.command)
         yield replace(rule, roles=(*roles, READONLY.name) if rule.command == "SELECT" else roles)
     for chore in security.chores:
-        condition = _NOBODY_IN_PARTICULAR + (f" AND ({chore.when})" if chore.when else "")
+        # Which rows is for the barrier to say, too: who acts for nobody could claim to be somebody meanwhile.
+        condition, held = _NOBODY_IN_PARTICULAR, _PROVEN_NOBODY
+        if chore.when:
+            condition, held = f"{condition} AND ({chore.when})", f"({held} AND {proven(chore.when)})"
         for command in chore.commands:
             yield Rule(
                 f"chore_{command.lower()}",
                 command,
                 condition,
-                _PROVEN_NOBODY,
+                held,
                 roles=(security.grants[0].service.role,),
             )
 

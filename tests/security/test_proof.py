@@ -90,6 +90,16 @@ def test_a_barrier_that_comes_too_late_is_found(
     }
 
 
+def test_a_chore_that_could_be_anybodys_is_found(devmentor_database_url: str) -> None:
+    """A barrier that lets every row through for whoever acts for nobody leaves the rest to claims."""
+    context_keys.install(devmentor_database_url, ContextKeys.from_text(generate_key()))
+    nobody = "devmentor.authentic() AND devmentor.claimed_user_id() IS NULL"
+    table = "auth.password_resets"
+    ask(devmentor_database_url, f"ALTER POLICY barrier_select_auth ON {table} USING ((SELECT {nobody}))")
+    found = {(each.relation, each.way) for each in prove(devmentor_database_url).failures}
+    assert (table, "context of nobody changed within a statement") in found
+
+
 def test_a_person_can_read_it(devmentor_url: str) -> None:
     """The matrix has a line for each table, failures are told in full, and the command then fails."""
     report = Report(
