@@ -1,8 +1,8 @@
-"""Begin as an actor in one message, and ask once whether a context may be believed.
+"""Begin as an actor in one message, and seal the context for its transaction.
 
-The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves, and
-each condition asks in one expression with what it reads whether that was sealed. The seal is checked once in
-a statement, where before each thing that was asked of the context did.
+The functions that policies read who acts with become ``claimed_…()``, which policies follow by themselves. Beside
+them stand functions of the old names, which answer only where the whole context has a valid seal; the next
+revision has them asked.
 
 Revision: 0d1c5a6e0112
 Revises: 0d1c5a6e0103

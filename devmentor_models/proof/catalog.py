@@ -7,7 +7,6 @@ from typing import Any
 
 from devmentor_models.migrations.identifiers import qualified
 from devmentor_models.proof.declared import (
-    COMMANDS,
     NOBODY,
     PARTITION,
     SERVICES,
@@ -20,6 +19,7 @@ from devmentor_models.proof.declared import (
 from devmentor_models.proof.report import Report
 from devmentor_models.proof.stage import Stage
 from devmentor_models.registry import SCHEMAS, TECHNICAL_SCHEMA
+from devmentor_models.security.declarations import COMMANDS
 from devmentor_models.security.policies import rules
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY, ROLES
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.proof.declared import SERVICES, Protected
+from devmentor_models.proof.forged import NO_INDEXES
 from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.stage import Stage
 from devmentor_models.proof.tenants import Tenants
@@ -24,7 +25,6 @@ _SEEN = "current_setting('devmentor_proof.seen', true)"
 _TOLD = f"SELECT seen FROM {_SEEN} AS seen WHERE seen <> ''"
 #: What a role may set that changes costs, and with them the order; as it is first.
 _COSTS = ("", "SET LOCAL cpu_operator_cost = 0; ", "SET LOCAL cpu_operator_cost = 1e300; ")
-_NO_INDEXES = "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
 #: Types with an order of their own, one they are stored like, or that of all arrays or enumerations.
 _COMPARABLE = """
 SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
@@ -74,7 +74,7 @@ def _compare(
     me, row = hidden
     tried = "; ".join(_telling(table, row, column) for column in columns)
     for costs in _COSTS:
-        outcome = stage.attempt(role, Actor.user(me), f"{_NO_INDEXES}{costs}{tried}; {_TOLD}")
+        outcome = stage.attempt(role, Actor.user(me), f"{NO_INDEXES}; {costs}{tried}; {_TOLD}")
         if outcome.kind != "nothing":
             told = outcome if outcome.state else f"it was of {outcome.message}"
             sql = f"{costs}{_telling(table, row, columns[0])}"

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 from devmentor_models.kit.base import protected_tables
 from devmentor_models.kit.objects import Definer, Statement, declared
 from devmentor_models.registry import TECHNICAL_SCHEMA, target_metadata
-from devmentor_models.security.declarations import Security, Service, Visibility, Writers
+from devmentor_models.security.declarations import COMMANDS, Security, Service, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, MONITOR, OWNER, READONLY, ROLES, SERVICE_ROLES
 
 SERVICES = tuple(role.name for role in SERVICE_ROLES)
@@ -24,7 +24,6 @@ SERVICES = tuple(role.name for role in SERVICE_ROLES)
 NOBODY = "no group"
 #: As whom attempts are made.
 TRIED = (*SERVICES, READONLY.name, MONITOR.name, BACKUP.name, NOBODY)
-COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 _READ = frozenset({"SELECT"})
 _EVERYBODY = dict.fromkeys((role.name for role in ROLES if role is not OWNER), _READ)

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.proof.declared import (
-    COMMANDS,
     TRIED,
     UNIQUE_TOLD,
     Protected,
@@ -17,6 +16,7 @@ from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.stage import Outcome, Stage
 from devmentor_models.proof.tenants import Row, Tenants
 from devmentor_models.security.actor import Actor
+from devmentor_models.security.declarations import COMMANDS
 from devmentor_models.security.roles import BACKUP
 
 LETTERS = {"SELECT": "r", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
@@ -123,8 +123,9 @@ class Attempts:
         """Return a row as who acts may insert it: a line of the trail names them, and is of now."""
         if not self.table.trail:
             return row
-        who = {"actor_id": (actor and str(actor.user_id or "")) or None, "actor_name": actor and actor.name}
-        return {name: value for name, value in row.items() if name != "created_at"} | {"event": "login"} | who
+        user, service = (actor.user_id, actor.name) if actor else (None, None)
+        line = {"event": "login", "actor_id": user and str(user), "actor_name": service}
+        return {name: value for name, value in row.items() if name != "created_at"} | line
 
     def _strangers(self) -> None:
         """One user's transaction, another user's row."""

@@ -20,7 +20,7 @@ MAX_USER_AGENT = 512
 ACTOR_SETTINGS = ("user_id", "service", "request_id", "ip_address", "user_agent")
 #: What the database looks up for them when it begins.
 SHARED_SETTINGS = ("owners", "shared_projects", "edited_projects", "shared_teams", "edited_teams")
-#: What policies read; the rest is for the audit trail.
+#: All of it, in the order in which it is sealed.
 SIGNED_SETTINGS = (*ACTOR_SETTINGS, *SHARED_SETTINGS)
 
 

@@ -12,8 +12,8 @@ PostgreSQL runs once and whose result does not change. The permissive policies b
 searched for. Where contexts are not signed, SQL can be whoever it likes to be, and PostgreSQL drops the
 barrier while it plans.
 
-What costs nothing comes first even so: whether a column is null, or a boolean one is true; and what an index
-is searched for.
+What costs nothing comes first even so: whether a column is null, a boolean one is true, what a subscript
+yields; and what an index is searched for.
 """
 
 from __future__ import annotations

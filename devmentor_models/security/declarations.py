@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: What policies and privileges speak of.
+COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
 
 class Service(StrEnum):
     """The services, each with a NOLOGIN group role ``devmentor_<name>``."""

@@ -15,10 +15,8 @@ from sqlalchemy import Table
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import Statement, declare, statement
 from devmentor_models.security.barriers import barrier, own, proven, shared
-from devmentor_models.security.declarations import Policy, Security, Visibility, Writers
+from devmentor_models.security.declarations import COMMANDS, Policy, Security, Visibility, Writers
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
-
-COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 _NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
 _PROVEN_NOBODY = f"(SELECT devmentor.authentic() AND {_NOBODY_IN_PARTICULAR})"
@@ -112,7 +110,7 @@ def _barriers(security: Security, rules: list[Rule]) -> Iterator[Rule]:
     """Yield what holds back the rows that none of the policies of those who act lets through."""
     asked: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for command in COMMANDS:
-        for role in (*_with_privilege(security, command), *([READONLY.name] if command == "SELECT" else [])):
+        for role in _with_privilege(security, command):
             theirs = [
                 rule.proven for rule in rules if role in rule.roles and rule.command in {command, "ALL"}
             ]
@@ -133,8 +131,7 @@ def _acting(security: Security) -> Iterator[Rule]:
     if security.policy.visibility is Visibility.OWNER:
         yield replace(_own("report", "SELECT", security.policy.owner), roles=(READONLY.name,))
     for rule in _access(security):
-        roles = _with_privilege(security, rule.command)
-        yield replace(rule, roles=(*roles, READONLY.name) if rule.command == "SELECT" else roles)
+        yield replace(rule, roles=_with_privilege(security, rule.command))
     for chore in security.chores:
         # Which rows is for the barrier to say, too: who acts for nobody could claim to be somebody meanwhile.
         condition, held = _NOBODY_IN_PARTICULAR, _PROVEN_NOBODY
@@ -152,11 +149,12 @@ def _acting(security: Security) -> Iterator[Rule]:
 
 def _with_privilege(security: Security, command: str) -> tuple[str, ...]:
     """Return the roles that may run a command on the table at all."""
-    return tuple(
+    services = tuple(
         grant.service.role
         for grant in security.grants
         if command == "ALL" or any(privilege.startswith(command) for privilege in grant.privileges)
     )
+    return (*services, READONLY.name) if command == "SELECT" else services
 
 
 def _claims(column: str) -> str:
