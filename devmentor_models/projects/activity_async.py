@@ -76,9 +76,7 @@ class AsyncActivityRepository(AsyncProjectsRepository):
         if project_id is None:
             statement = select(Activity).where(Activity.user_id == self.user_id)
         else:
-            seen = queries.visible(Activity.user_id, Activity.project_id)
-            statement = select(Activity).where(seen, Activity.project_id == project_id)
-            statement = statement.params(user_id=self.user_id)
+            statement = queries.ACTIVITY_OF_PROJECT.params(user_id=self.user_id, project_id=project_id)
         if actor_id is not None:
             statement = statement.where(Activity.actor_id == actor_id)
         if since is not None:

@@ -61,8 +61,8 @@ from devmentor_models.security.declarations import Service
 from devmentor_models.security.ownership import ANOTHERS, keep
 
 SCHEMA = "projects"
-
 _READ = ("SELECT",)
+_IN_ORDER = ("user_id", "project_id", "position", "id")  # as a project's rows are listed
 
 
 class Project(SoftDeletable, MutableRecord):
@@ -138,6 +138,7 @@ class Epic(SoftDeletable, MutableRecord):
         tenant_fk("project_id", "projects.projects"),
         UniqueConstraint("user_id", "id"),
         UniqueConstraint("user_id", "project_id", "id"),
+        Index("ix_epics_position", *_IN_ORDER, postgresql_where=LIVE),
         CheckConstraint("position > '-infinity' AND position < 'infinity'", name="position_finite"),
         {"schema": SCHEMA, "comment": "Groups of tasks in a project's plan"},
     )
@@ -175,6 +176,7 @@ class Task(SoftDeletable, MutableRecord):
         child_fk("epic_id", "projects.epics", ondelete="SET NULL (epic_id)"),
         UniqueConstraint("user_id", "id"),
         Index("ix_tasks_plan", "user_id", "project_id", "epic_id", "position"),
+        Index("ix_tasks_position", *_IN_ORDER, postgresql_where=LIVE),
         Index("ix_tasks_assignee_id_user_id", "assignee_id", "user_id"),  # the owner too, for F8's team
         Index(
             "ix_tasks_due",

@@ -36,6 +36,7 @@ from sqlalchemy.sql.selectable import ExecutableReturnsRows, TypedReturnsRows
 
 from devmentor_models.kit.base import Base, table_named
 from devmentor_models.projects.models import (
+    Activity,
     CreditEntry,
     Epic,
     Project,
@@ -185,6 +186,13 @@ LEAVE_PROJECT = (
         ProjectCollaborator.member_id == bindparam("me"),
     )
     .returning(ProjectCollaborator.id)
+)
+# One owner is an index condition that leaves the rows in order. A purged project is in no table: what
+# happened there is its owner's to see.
+ACTIVITY_OF_PROJECT = select(Activity).where(
+    # In a query of its own, for COALESCE is leaky to the planner.
+    Activity.user_id == select(func.coalesce(OWNER_OF_PROJECT, _USER)).scalar_subquery(),
+    Activity.project_id == bindparam("project_id"),
 )
 CREDITS_OF_PROJECT = select(CreditEntry).where(
     CreditEntry.user_id == OWNER_OF_PROJECT, CreditEntry.project_id == bindparam("project_id")
