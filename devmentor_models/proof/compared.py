@@ -25,6 +25,13 @@ _SEEN = "current_setting('devmentor_proof.seen', true)"
 _TOLD = f"SELECT seen FROM {_SEEN} AS seen WHERE seen <> ''"
 #: What a role may set that changes costs, and with them the order; as it is first.
 _COSTS = ("", "SET LOCAL cpu_operator_cost = 0; ", "SET LOCAL cpu_operator_cost = 1e300; ")
+#: Conditions on a row of `ai.provider_configs` that cost nothing, of which each is false, or null, for it.
+_FREE = (
+    "NOT is_active",
+    "base_url IS NULL",
+    """('{"a": 1}'::jsonb)[name] IS NOT NULL""",
+    "(ARRAY[0])[version] IS NULL",
+)
 #: Types with an order of their own, one they are stored like, or that of all arrays or enumerations.
 _COMPARABLE = """
 SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
@@ -52,49 +59,55 @@ def attempt_compared(stage: Stage, report: Report, tenants: Tenants, tables: dic
         for role in (*SERVICES, READONLY.name):
             columns = [name for name in comparable if table.may(role, "SELECT", name)]
             if columns and not table.sees_all(role):
-                report.ways[WAY] += len(columns) * len(hidden) * len(_COSTS)
+                report.ways[WAY] += 2 * len(columns) * len(hidden) * len(_COSTS)
                 for row in hidden:
                     report.failures.extend(_compare(stage, table.name, role, row, columns))
     _told_for_nothing(stage, report, tenants)
 
 
-def _hidden(stage: Stage, tenants: Tenants, table: Protected) -> Iterator[tuple[UUID, str]]:
-    """Yield users, and a condition that one row which they are not shown is looked at alone."""
+def _hidden(stage: Stage, tenants: Tenants, table: Protected) -> Iterator[tuple[UUID, str, str]]:
+    """Yield users, and the column and value by which one row that they are not shown is looked at alone."""
     # A user without any row: which of several conditions of one cost comes first is the planner's affair.
-    yield uuid4(), f"id = {literal(tenants.others[table.name]['id'])}"
+    yield uuid4(), "id", literal(tenants.others[table.name]["id"])
     if table.shared:
         query = f"SELECT ctid::text FROM {table.name} WHERE id = %s"
-        yield tenants.viewer, f"ctid = {literal(stage.ask(query, tenants.hidden[table.name]['id'])[0][0])}"
+        yield tenants.viewer, "ctid", literal(stage.ask(query, tenants.hidden[table.name]["id"])[0][0])
 
 
 def _compare(
-    stage: Stage, table: str, role: str, hidden: tuple[UUID, str], columns: list[str]
+    stage: Stage, table: str, role: str, hidden: tuple[UUID, str, str], columns: list[str]
 ) -> Iterator[Failure]:
     """Yield what a role could tell of a row that a user is not shown, with costs as they are and changed."""
-    me, row = hidden
-    tried = "; ".join(_telling(table, row, column) for column in columns)
+    me, key, value = hidden
+    row = f"{key} = {value}"
+    # Of a union, the conditions are pushed down to before those of each part.
+    names = [quoted(name) for name in columns]
+    part = f"SELECT {', '.join(dict.fromkeys([key, *names]))} FROM {table}"
+    sources = (table, f"({part} UNION ALL {part})")
+    unequal = [f"{name} < {name}" for name in names]
+    tried = "; ".join(_telling(source, row, each) for source in sources for each in unequal)
     for costs in _COSTS:
         outcome = stage.attempt(role, Actor.user(me), f"{NO_INDEXES}; {costs}{tried}; {_TOLD}")
         if outcome.kind != "nothing":
             told = outcome if outcome.state else f"it was of {outcome.message}"
-            sql = f"{costs}{_telling(table, row, columns[0])}"
+            sql = f"{costs}{_telling(table, row, unequal[0])}"
             yield Failure(table, role, WAY, "nothing to be told", str(told), sql)
 
 
-def _telling(table: str, row: str, column: str, arm: str = "{0} < {0}") -> str:
-    """Return a statement that notes the column if ``arm`` is evaluated for the row, and is not true."""
-    told = f"concat_ws(' ', nullif({_SEEN}, ''), {literal(column)})"
+def _telling(source: str, row: str, condition: str) -> str:
+    """Return a statement that notes a condition if it is evaluated for the row, and is not true."""
+    told = f"concat_ws('; ', nullif({_SEEN}, ''), {literal(condition)})"
     noted = f"(SELECT set_config('devmentor_proof.seen', {told}, true) = '')"
-    return f"SELECT FROM {table} WHERE {row} AND ({arm.format(quoted(column))} OR {noted})"
+    return f"SELECT FROM {source} WHERE {row} AND ({condition} OR {noted})"
 
 
 def _told_for_nothing(stage: Stage, report: Report, tenants: Tenants) -> None:
     """Measure what comes even before a barrier: conditions without an operator cost nothing."""
-    way, told = "another's column that is null, or true", 0
+    way, told = "another's column that is null, true, or a subscript", 0
     table = "ai.provider_configs"
     row = f"id = {literal(tenants.others[table]['id'])}"
-    for column, arm in (("is_active", "NOT {0}"), ("base_url", "{0} IS NULL")):
-        sql = f"{_telling(table, row, column, arm)}; {_TOLD}"
+    for condition in _FREE:
+        sql = f"{_telling(table, row, condition)}; {_TOLD}"
         outcome = stage.attempt(Service.AI.role, Actor.user(tenants.stranger), sql)
         report.ways[way] += 1
         told += outcome.kind == "rows"
