@@ -6,6 +6,7 @@ table, or break things, take `devmentor_database_url`: a database to themselves.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,12 @@ from devmentor_models.testing.factories.auth import UserFactory
 from tests.support.users import NewUser
 
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, and have what tests start heed it: what a shell starts in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

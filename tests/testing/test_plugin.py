@@ -117,20 +117,12 @@ def test_given_server(
     assert not any(name.endswith("_draft") for name in names)
 
 
-#: A shell that starts something in the background has it ignore SIGINT, and whatever that starts as well.
-HEEDING_SIGINT = """
-import signal, sys, pytest
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(pytest.main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda blow: blow.name)
 def test_nothing_is_left_after(blow: signal.Signals, pytester: pytest.Pytester, temporary: Path) -> None:
     """An interrupted or killed run takes its server and its files with it."""
     pytester.makepyfile(SLOW_TESTS)
-    command = [sys.executable, "-c", HEEDING_SIGINT, *PLUGINS, "-n", "2", "-q"]
+    command = [sys.executable, "-m", "pytest", *PLUGINS, "-n", "2", "-q"]
     with subprocess.Popen(  # noqa: S603 - our own pytest
         command,
         cwd=pytester.path,
