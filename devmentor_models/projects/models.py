@@ -58,7 +58,7 @@ from devmentor_models.security import (
 )
 from devmentor_models.security.context import DEFINER, definer_function
 from devmentor_models.security.declarations import Service
-from devmentor_models.security.ownership import ANOTHERS, keep
+from devmentor_models.security.ownership import anothers, keep
 
 SCHEMA = "projects"
 _READ = ("SELECT",)
@@ -472,7 +472,7 @@ class StorageOrphan(Record):
 
 
 # Editors work in a project; its credits, and whether it is there at all, are the owner's.
-keep("projects.projects", "owners_alone", ("credits", "deleted_at"), when=ANOTHERS)
+keep("projects.projects", "owners_alone", ("credits", "deleted_at"), when=anothers("projects.projects"))
 
 # Storage keys outlive their rows. SECURITY DEFINER: whoever erases a user may not write to this table.
 declare(

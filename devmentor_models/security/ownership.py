@@ -21,8 +21,13 @@ END
 $fn$
 """
 
-#: Somebody else's row, as a condition of a trigger. What is only claimed gets no further than the policies.
-ANOTHERS = "NEW.user_id <> devmentor.claimed_user_id()"
+
+def anothers(table: str) -> str:
+    """Return the condition of a trigger that the row is not of who acts, whom a statement cannot change.
+
+    Rows that were let through to whom row security does not bind, such as an administrator, are theirs.
+    """
+    return f"NEW.user_id IS DISTINCT FROM devmentor.user_id() AND row_security_active('{table}')"
 
 
 def declare_ownership() -> None:

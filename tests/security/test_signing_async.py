@@ -146,6 +146,39 @@ async def test_no_statement_changes_its_actor_half_way(
         await tx.session.rollback()
 
 
+#: For one row after the other, the actor is the owner while the triggers see it.
+_OWNER_FOR_A_ROW = """
+UPDATE projects.projects AS p SET credits = CASE n WHEN 2 THEN 777 ELSE credits END,
+    settings = CASE n WHEN 1 THEN settings
+        ELSE jsonb_build_object('as', set_config('devmentor.user_id', :owner, true)) END
+FROM (SELECT id, n FROM (VALUES (CAST(:first AS uuid), 1), (CAST(:second AS uuid), 2)) AS v (id, n)
+      JOIN projects.projects USING (id) ORDER BY n OFFSET 0) AS rows
+WHERE p.id = rows.id RETURNING set_config('devmentor.user_id', :me, true)
+"""
+
+
+async def test_an_editor_is_not_the_owner_for_a_row(
+    database: AsyncDatabase, devmentor_database_url: str, stranger: UUID
+) -> None:
+    """What is the owner's alone stays so, whom a statement claims to be where it comes to the row."""
+
+    def shared(session: Session) -> list[tuple[UUID, UUID]]:
+        made = [ProjectFactory.insert(session) for _ in range(2)]
+        for project in made:
+            ProjectCollaboratorFactory.insert(session, project=project, member_id=stranger, role="editor")
+        return [(project.id, project.user_id) for project in made]
+
+    (first, _), (second, owner) = committed(devmentor_database_url, shared)
+    names = {"first": str(first), "second": str(second), "owner": str(owner), "me": str(stranger)}
+    with pytest.raises(PermissionDenied, match="owners_alone"):
+        async with database.begin(Actor.user(stranger)) as tx:
+            for way in ("hashjoin", "mergejoin", "material", "memoize"):
+                await tx.session.execute(text(f"SET LOCAL enable_{way} = off"))
+            await tx.session.execute(text(_OWNER_FOR_A_ROW), names)
+    async with database.begin(Actor.user(owner)) as tx:
+        assert (await tx.projects.get(second)).credits == 0
+
+
 def _only(values: dict[str, str], sql: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if f":{name}" in sql}
 
