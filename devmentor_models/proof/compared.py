@@ -58,10 +58,12 @@ def attempt_compared(stage: Stage, report: Report, tenants: Tenants, tables: dic
         hidden = list(_hidden(stage, tenants, table))
         for role in (*SERVICES, READONLY.name):
             columns = [name for name in comparable if table.may(role, "SELECT", name)]
-            if columns and not table.sees_all(role):
-                report.ways[WAY] += 2 * len(columns) * len(hidden) * len(_COSTS)
-                for row in hidden:
-                    report.failures.extend(_compare(stage, table.name, role, row, columns))
+            if not columns or table.sees_all(role):
+                continue
+            for me, key, value in hidden:
+                tried = _comparisons(table.name, key, value, columns)
+                report.ways[WAY] += len(tried) * len(_COSTS)
+                report.failures.extend(_compare(stage, table.name, role, me, tried))
     _told_for_nothing(stage, report, tenants)
 
 
@@ -74,24 +76,22 @@ def _hidden(stage: Stage, tenants: Tenants, table: Protected) -> Iterator[tuple[
         yield tenants.viewer, "ctid", literal(stage.ask(query, tenants.hidden[table.name]["id"])[0][0])
 
 
-def _compare(
-    stage: Stage, table: str, role: str, hidden: tuple[UUID, str, str], columns: list[str]
-) -> Iterator[Failure]:
-    """Yield what a role could tell of a row that a user is not shown, with costs as they are and changed."""
-    me, key, value = hidden
-    row = f"{key} = {value}"
-    # Of a union, the conditions are pushed down to before those of each part.
+def _comparisons(table: str, key: str, value: str, columns: list[str]) -> list[str]:
+    """Return statements that compare each column of a row with itself, in the table and in a union."""
     names = [quoted(name) for name in columns]
+    # Conditions on a union are pushed down to before those of each part.
     part = f"SELECT {', '.join(dict.fromkeys([key, *names]))} FROM {table}"
     sources = (table, f"({part} UNION ALL {part})")
-    unequal = [f"{name} < {name}" for name in names]
-    tried = "; ".join(_telling(source, row, each) for source in sources for each in unequal)
+    return [_telling(of, f"{key} = {value}", f"{name} < {name}") for of in sources for name in names]
+
+
+def _compare(stage: Stage, table: str, role: str, me: UUID, tried: list[str]) -> Iterator[Failure]:
+    """Yield what a role could tell of a row that a user is not shown, with costs as they are and changed."""
     for costs in _COSTS:
-        outcome = stage.attempt(role, Actor.user(me), f"{NO_INDEXES}; {costs}{tried}; {_TOLD}")
+        outcome = stage.attempt(role, Actor.user(me), f"{NO_INDEXES}; {costs}{'; '.join(tried)}; {_TOLD}")
         if outcome.kind != "nothing":
             told = outcome if outcome.state else f"it was of {outcome.message}"
-            sql = f"{costs}{_telling(table, row, unequal[0])}"
-            yield Failure(table, role, WAY, "nothing to be told", str(told), sql)
+            yield Failure(table, role, WAY, "nothing to be told", str(told), f"{costs}{tried[0]}")
 
 
 def _telling(source: str, row: str, condition: str) -> str:

@@ -25,7 +25,7 @@ $fn$
 def anothers(table: str) -> str:
     """Return the condition of a trigger that the row is not of who acts, whom a statement cannot change.
 
-    Rows that were let through to whom row security does not bind, such as an administrator, are theirs.
+    An administrator, whom row security does not bind, may change every row.
     """
     return f"NEW.user_id IS DISTINCT FROM devmentor.user_id() AND row_security_active('{table}')"
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
+from benchmarks.plans import plans_of
 from devmentor_models import Actor, Database
 from devmentor_models.kit.keys import generate_key
 from devmentor_models.kit.pagination import Page
@@ -20,6 +20,7 @@ from devmentor_models.security.declarations import Service
 from devmentor_models.security.signing import ContextKeys
 from devmentor_models.testing.databases import DatabaseServer
 from devmentor_models.testing.factories import auth, learning, memory, projects
+from devmentor_models.testing.factories.base import ModelFactory
 from devmentor_models.transaction import Transaction
 from tests.support.users import committed
 
@@ -33,129 +34,94 @@ class List:
     """A list, and rows for it.
 
     Attributes:
-        make: Inserts one row.
-        page: Reads a page of the list that the row is in.
+        factory: Makes one row.
+        method: Returns the method that reads a page of the list that the row is in.
         unlike: In what the other rows differ from it, by column: SQL over ``n``, their number.
     """
 
-    make: Callable[[Session], Any]
-    page: Callable[[Transaction, Any, str | None], Page[Any]]
+    factory: type[ModelFactory[Any]]
+    method: Callable[[Transaction, Any], Callable[..., Page[Any]]]
     unlike: Mapping[str, str] = field(default_factory=dict)
 
 
 HASH = "sha256(n::text::bytea)"
 CREATED = {"created_at": "created_at + n * interval '1 s'"}
 LISTS = {
-    "projects": List(
-        projects.ProjectFactory.insert,
-        lambda tx, _, cursor: tx.projects.list(cursor=cursor, limit=SHOWN),
-        {"slug": "'slug-' || n"},
-    ),
+    "projects": List(projects.ProjectFactory, lambda tx, _: tx.projects.list, {"slug": "'slug-' || n"}),
     "credits": List(
-        projects.CreditEntryFactory.insert,
-        lambda tx, row, cursor: tx.projects.credit_history(row.project_id, cursor=cursor, limit=SHOWN),
+        projects.CreditEntryFactory, lambda tx, row: partial(tx.projects.credit_history, row.project_id)
     ),
     "templates": List(
-        projects.ProjectTemplateFactory.insert,
-        lambda tx, _, cursor: tx.templates.list(cursor=cursor, limit=SHOWN),
-        {"slug": "'slug-' || n"},
+        projects.ProjectTemplateFactory, lambda tx, _: tx.templates.list, {"slug": "'slug-' || n"}
     ),
     "epics": List(
-        projects.EpicFactory.insert,
-        lambda tx, row, cursor: tx.epics.list(row.project_id, cursor=cursor, limit=SHOWN),
-        {"position": "n"},
+        projects.EpicFactory, lambda tx, row: partial(tx.epics.list, row.project_id), {"position": "n"}
     ),
     "tasks": List(
-        projects.TaskFactory.insert,
-        lambda tx, row, cursor: tx.tasks.list(row.project_id, cursor=cursor, limit=SHOWN),
-        {"position": "n"},
+        projects.TaskFactory, lambda tx, row: partial(tx.tasks.list, row.project_id), {"position": "n"}
     ),
     "files": List(
-        projects.ProjectFileFactory.insert,
-        lambda tx, row, cursor: tx.files.list(row.project_id, cursor=cursor, limit=SHOWN),
+        projects.ProjectFileFactory,
+        lambda tx, row: partial(tx.files.list, row.project_id),
         {"path": "'path/' || n"},
     ),
     "collaborators": List(
-        projects.ProjectCollaboratorFactory.insert,
-        lambda tx, row, cursor: tx.collaborators.list(row.project_id, cursor=cursor, limit=SHOWN),
+        projects.ProjectCollaboratorFactory,
+        lambda tx, row: partial(tx.collaborators.list, row.project_id),
         {"member_id": "uuidv7()"},
     ),
     "versions": List(
-        projects.ProjectFileVersionFactory.insert,
-        lambda tx, row, cursor: tx.files.history(row.file_id, cursor=cursor, limit=SHOWN),
+        projects.ProjectFileVersionFactory,
+        lambda tx, row: partial(tx.files.history, row.file_id),
         {"number": "n + 1", "sha256": HASH},
     ),
-    "activity": List(
-        projects.ActivityFactory.insert,
-        lambda tx, _, cursor: tx.activity.timeline(cursor=cursor, limit=SHOWN),
-        CREATED,
-    ),
+    "activity": List(projects.ActivityFactory, lambda tx, _: tx.activity.timeline, CREATED),
     "activity of a project": List(
-        projects.ActivityFactory.insert,
-        lambda tx, row, cursor: tx.activity.timeline(project_id=row.project_id, cursor=cursor, limit=SHOWN),
+        projects.ActivityFactory,
+        lambda tx, row: partial(tx.activity.timeline, project_id=row.project_id),
         CREATED,
     ),
-    "sessions": List(
-        auth.UserSessionFactory.insert,
-        lambda tx, _, cursor: tx.sessions.list_active(cursor=cursor, limit=SHOWN),
-        {"token_hash": HASH},
-    ),
+    "sessions": List(auth.UserSessionFactory, lambda tx, _: tx.sessions.list_active, {"token_hash": HASH}),
     "members": List(
-        auth.TeamMemberFactory.insert,
-        lambda tx, row, cursor: tx.teams.members(row.team_id, cursor=cursor, limit=SHOWN),
+        auth.TeamMemberFactory,
+        lambda tx, row: partial(tx.teams.members, row.team_id),
         {"member_id": "uuidv7()"},
     ),
-    "teams": List(
-        auth.TeamFactory.insert,
-        lambda tx, _, cursor: tx.teams.list(cursor=cursor, limit=SHOWN),
-        {"name": "'one of many ' || n"},
-    ),
+    "teams": List(auth.TeamFactory, lambda tx, _: tx.teams.list, {"name": "'one of many ' || n"}),
     "changes": List(
-        auth.AuditEntryFactory.insert,
-        lambda tx, _, cursor: tx.audit_log.changes(cursor=cursor, limit=SHOWN),
+        auth.AuditEntryFactory,
+        lambda tx, _: tx.audit_log.changes,
         {"event": "(ARRAY['insert', 'update', 'delete']::auth.audit_event[])[1 + n % 3]", **CREATED},
     ),
     "events": List(
-        auth.AuditEntryFactory.insert,
-        lambda tx, _, cursor: tx.audit_log.timeline(cursor=cursor, limit=SHOWN),
+        auth.AuditEntryFactory,
+        lambda tx, _: tx.audit_log.timeline,
         {"event": "(enum_range('login'::auth.audit_event, NULL))[1 + n % 8]", **CREATED},
     ),
-    "roadmaps": List(
-        learning.RoadmapFactory.insert,
-        lambda tx, _, cursor: tx.roadmaps.list(cursor=cursor, limit=SHOWN),
-    ),
+    "roadmaps": List(learning.RoadmapFactory, lambda tx, _: tx.roadmaps.list),
     "roadmaps of a project": List(
-        learning.RoadmapFactory.insert,
-        lambda tx, row, cursor: tx.roadmaps.list(project_id=row.project_id, cursor=cursor, limit=SHOWN),
+        learning.RoadmapFactory, lambda tx, row: partial(tx.roadmaps.list, project_id=row.project_id)
     ),
-    "assessments": List(
-        learning.AssessmentFactory.insert,
-        lambda tx, _, cursor: tx.assessments.list(cursor=cursor, limit=SHOWN),
-    ),
+    "assessments": List(learning.AssessmentFactory, lambda tx, _: tx.assessments.list),
     "recommendations": List(
-        learning.RecommendationFactory.insert,
-        lambda tx, _, cursor: tx.recommendations.list_open(cursor=cursor, limit=SHOWN),
+        learning.RecommendationFactory,
+        lambda tx, _: tx.recommendations.list_open,
         {"target": "'target ' || n"},
     ),
     "documents of a project": List(
-        memory.DocumentFactory.insert,
-        lambda tx, row, cursor: tx.documents.list(project_id=row.project_id, cursor=cursor, limit=SHOWN),
+        memory.DocumentFactory,
+        lambda tx, row: partial(tx.documents.list, project_id=row.project_id),
         {"content_hash": HASH, "source_uri": "NULL"},
     ),
     "documents": List(
-        memory.DocumentFactory.insert,
-        lambda tx, _, cursor: tx.documents.list(cursor=cursor, limit=SHOWN),
-        {"content_hash": HASH, "source_uri": "NULL"},
+        memory.DocumentFactory, lambda tx, _: tx.documents.list, {"content_hash": HASH, "source_uri": "NULL"}
     ),
     "chunks": List(
-        memory.ChunkFactory.insert,
-        lambda tx, row, cursor: tx.documents.chunks_of(row.document_id, cursor=cursor, limit=SHOWN),
+        memory.ChunkFactory,
+        lambda tx, row: partial(tx.documents.chunks_of, row.document_id),
         {"ordinal": "n"},
     ),
-    "searches": List(
-        memory.SearchEntryFactory.insert,
-        lambda tx, _, cursor: tx.search_history.list(cursor=cursor, limit=SHOWN),
-    ),
+    "searches": List(memory.SearchEntryFactory, lambda tx, _: tx.search_history.list),
 }
 
 
@@ -189,7 +155,7 @@ def insert(session: Session) -> dict[str, Any]:
 
 def many(session: Session, one: List) -> Any:
     """Insert one row of a list, and its likes; return it."""
-    row = one.make(session)
+    row = one.factory.insert(session)
     table: Table = row.__table__
     names: list[str] = [column.name for column in table.columns if column.computed is None]
     unlike = {"id": "uuidv7()", **one.unlike}
@@ -208,39 +174,16 @@ def pages(database: Database, one: List, row: Any) -> Iterator[tuple[int, int]]:
     """Yield how many rows the first page looks at, and the second."""
     cursor = None
     for number in (1, 2):
-        with database.begin(Actor.user(row.user_id)) as tx:
-            with statements() as sent:
-                page = one.page(tx, row, cursor)
-            assert len(page.items) == SHOWN
-            yield number, sum(rows_read(tx, *statement) for statement in sent)
+        page, looked_at = read_page(database, one, row, cursor)
+        assert len(page.items) == SHOWN
+        yield number, looked_at
         cursor = page.next_cursor
 
 
-@contextmanager
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    """Yield what is sent."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_: Connection, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
-def rows_read(tx: Transaction, statement: str, parameters: Any) -> int:
-    """Return how many rows a statement's scans look at."""
-    sql = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
-    found: Any = tx.session.connection().exec_driver_sql(sql, parameters).scalar_one()
-    return _scanned(found[0]["Plan"])
-
-
-def _scanned(node: dict[str, Any]) -> int:
-    below = sum(_scanned(each) for each in node.get("Plans", []))
-    if "Relation Name" not in node:
-        return below
-    looked_at: float = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-    return below + round(looked_at * float(node["Actual Loops"]))
+def read_page(database: Database, one: List, row: Any, cursor: str | None) -> tuple[Page[Any], int]:
+    """Return a page, and how many rows its statements look at."""
+    found: list[Page[Any]] = []
+    with database.begin(Actor.user(row.user_id)) as tx:
+        method = one.method(tx, row)
+        plans = plans_of(tx, lambda _: found.append(method(cursor=cursor, limit=SHOWN)))
+    return found[0], sum(plan.looked_at for plan in plans)
