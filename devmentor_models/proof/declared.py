@@ -94,6 +94,11 @@ class Protected:
         """Whether others than the owner may see rows."""
         return bool(self.security.policy.project or self.security.policy.team)
 
+    @property
+    def edited(self) -> bool:
+        """Whether others than the owner may change rows."""
+        return self.shared and self.security.policy.writers is not Writers.OWNER
+
     @cached_property
     def privileges(self) -> dict[str, dict[str, frozenset[str] | None]]:
         """For each role: the commands it may run, each with its columns; None: with all of them."""

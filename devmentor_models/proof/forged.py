@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from devmentor_models.migrations.identifiers import literal
+from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.proof.declared import SERVICES, Protected
 from devmentor_models.proof.report import Failure, Report
 from devmentor_models.proof.stage import Stage
@@ -22,6 +22,26 @@ _NESTED = "; ".join(
 )
 _LEAST = "'00000000-0000-0000-0000-000000000000'::uuid"
 
+#: Another value than a column's, by its type's category or name; NULL for the rest.
+_OTHER = {
+    "N": "coalesce({0}, 0) + 1",
+    "D": "coalesce({0}, now()) + interval '1 day'",
+    "S": "concat({0}, 'x')",
+    "B": "NOT coalesce({0}, false)",
+    "A": "array_append({0}, NULL)",
+    "E": "(SELECT label FROM unnest(enum_range({0})) AS label WHERE label <> {0} LIMIT 1)",
+    "uuid": "gen_random_uuid()",
+    "jsonb": """'{{"other": true}}'""",
+}
+_TYPES = """
+SELECT attname::text, CASE typcategory WHEN 'U' THEN typname::text ELSE typcategory::text END
+FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = {0}::regclass AND attnum > 0"""
+_TWO_ROWS = """
+UPDATE {table} AS t SET {column} = CASE WHEN n = 2 AND {become} <> '' THEN {other} ELSE t.{column} END
+FROM (SELECT id, n FROM (VALUES ({first}::uuid, 1), ({second}::uuid, 2)) AS v (id, n)
+      JOIN {table} USING (id) ORDER BY n OFFSET 0) AS rows
+WHERE t.id = rows.id RETURNING {back}"""
+
 
 def attempt_forged(stage: Stage, report: Report, tenants: Tenants, tables: dict[str, Protected]) -> None:
     """Claim to be another user. In a database that signs nothing shows that user's rows."""
@@ -31,6 +51,8 @@ def attempt_forged(stage: Stage, report: Report, tenants: Tenants, tables: dict[
             if table.owner:
                 _changed_within(stage, report, tenants, table)
                 _changed_by_nobody(stage, report, tenants, table)
+            if table.edited:
+                _changed_between_rows(stage, report, tenants, table)
 
 
 def _set_by_hand(stage: Stage, report: Report, tenants: Tenants) -> None:
@@ -85,6 +107,29 @@ def _changed_by_nobody(stage: Stage, report: Report, tenants: Tenants, table: Pr
     report.ways[way] += 1
     if outcome.kind != "nothing":
         report.failures.append(Failure(table.name, role, way, "no rows", str(outcome), sql))
+
+
+def _changed_between_rows(stage: Stage, report: Report, tenants: Tenants, table: Protected) -> None:
+    """Be the owner for the second row alone, once a barrier has settled for the first one who acts."""
+    way, victim = "context changed between two rows", tenants.victim
+    types = dict(stage.ask(_TYPES.format(literal(table.name))))
+    rows = {"first": tenants.others, "second": tenants.further}
+    keys = {name: literal(row[table.name]["id"]) for name, row in rows.items()}
+    for role in (role for role in SERVICES if table.may(role, "UPDATE")):
+        for column in table.columns(role, "UPDATE"):
+            other = _OTHER.get(types[column], "NULL").format(f"t.{quoted(column)}")
+            given = {"table": table.name, "column": quoted(column), "other": other, **keys}
+            honest, forged = (
+                f"{_NESTED}; " + _TWO_ROWS.format(**given, become=_become(user), back=_become(tenants.editor))
+                for user in (tenants.editor, victim)
+            )
+            outcome = stage.attempt(role, Actor.user(tenants.editor), forged)
+            report.ways[way] += 1
+            if outcome.kind == "denied":
+                continue
+            refused = stage.attempt(role, Actor.user(tenants.editor), honest)
+            if refused.kind == "denied":
+                report.failures.append(Failure(table.name, role, way, str(refused), str(outcome), forged))
 
 
 def _changing(table: Protected, tenants: Tenants) -> Iterator[tuple[UUID, str, str]]:

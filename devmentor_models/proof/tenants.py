@@ -39,6 +39,7 @@ class Tenants:
         own: The stranger's row of each table, as JSON.
         others: The victim's row of each table, as JSON.
         hidden: Rows of what the victim shares with nobody, in tables where rows are shared.
+        further: Rows of what the victim shares with the editor beside the others, in the same tables.
     """
 
     stranger: UUID
@@ -48,6 +49,7 @@ class Tenants:
     own: dict[str, Row] = field(default_factory=dict)
     others: dict[str, Row] = field(default_factory=dict)
     hidden: dict[str, Row] = field(default_factory=dict)
+    further: dict[str, Row] = field(default_factory=dict)
 
 
 def settle(connection: Connection, tables: dict[str, Protected]) -> Tenants:
@@ -72,7 +74,10 @@ def settle(connection: Connection, tables: dict[str, Protected]) -> Tenants:
         tenants.own = _furnish(session, made, tables, {"user": stranger})
         known = {"user": victim, "member": viewer}
         tenants.others = _furnish(session, made, tables, known)
-        _invite(session, made, known, editor)
+        further = {"user": victim}
+        tenants.further = _furnish(session, made, shared, further)
+        for each in (known, further):
+            _invite(session, made, each, editor)
         session.commit()
     return tenants
 
