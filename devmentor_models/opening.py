@@ -259,8 +259,13 @@ class OpeningConnection(BaseConnection[Any]):
         except psycopg.Error:
             if self.pgconn.status != pq.ConnStatus.BAD:
                 with suppress(psycopg.Error):
-                    yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - as psycopg does
+                    yield from self._finish_gen(pipeline)
             raise
+        yield from self._finish_gen(pipeline)
+
+    def _finish_gen(self, pipeline: BasePipeline) -> PQGen[None]:
+        """Send what the network has not taken yet, which psycopg leaves with libpq, and read what remains."""
+        yield from generators.send(self.pgconn)
         yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - as psycopg does
 
     def settle_gen(self) -> PQGen[None]:
