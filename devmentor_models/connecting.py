@@ -89,6 +89,8 @@ class PooledConnection(OpeningConnection, Connection[Any]):
         except OperationalError as error:
             pool.note_failure(error, waiting)
             raise
+        if made.identity is None and not pool.prepares:
+            made.prepare_threshold = None
         made.server_cursor_factory = LeanServerCursor
         pool.note_success(made)
         return made
@@ -178,6 +180,7 @@ class Pool:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
+        self.prepares = settings.prepared_statements
         self._conninfo = settings.conninfo()
         self._closed = False
         self._ever_connected = False
@@ -209,7 +212,7 @@ class Pool:
                 "pool": self,
                 "autocommit": True,
                 "client_encoding": CLIENT_ENCODING,  # whatever the login's own settings say
-                "prepare_threshold": 2 if settings.prepared_statements else None,
+                "prepare_threshold": None if settings.prepared_statements is False else 2,
                 "cursor_factory": LeanCursor,
             },
         )

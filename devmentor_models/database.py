@@ -19,7 +19,7 @@ from devmentor_models.dialect import begin_with, close
 from devmentor_models.errors import (
     DevMentorError,
 )
-from devmentor_models.handshake import QUERY, SchemaState, explain, judge
+from devmentor_models.handshake import QUERY, SchemaState, explain, judge, warn_if_unbound
 from devmentor_models.kit.session import ACTOR_KEY, translated
 from devmentor_models.opening import Opening
 from devmentor_models.pool_stats import PoolStats
@@ -152,7 +152,7 @@ class Database:
             InsecureConnection: As for `begin`.
         """
         rows = self._pool.past_dead_connections(self._revisions)
-        return judge(rows, signs=self._key is not None)
+        return warn_if_unbound(judge(rows, signs=self._key is not None))
 
     def _revisions(self) -> list[Any]:
         try:

@@ -82,8 +82,6 @@ def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> 
     found, compatible_from, unbound, signed = rows[-1]
     if signed and not signs:
         raise ContextRefused
-    if unbound:
-        log.warning("Row security does not bind %s: connect as a member of the service's role only.", unbound)
     if found == expected:
         message = f"The database is at {found} (head)."
         return SchemaState(SchemaStatus.CURRENT, found, expected, message, unbound)
@@ -98,6 +96,16 @@ def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> 
         f"The database is at {found}, ahead of this installation's {expected} and compatible with it.",
         unbound,
     )
+
+
+def warn_if_unbound(state: SchemaState) -> SchemaState:
+    """Log a warning where row security does not bind a service's login; return the state."""
+    if state.unbound_role:
+        log.warning(
+            "Row security does not bind %s: connect as a member of the service's role only.",
+            state.unbound_role,
+        )
+    return state
 
 
 def explain(error: Exception) -> DevMentorError:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 import psycopg
@@ -24,7 +25,7 @@ from psycopg import generators, pq
 from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._pipeline_base import BasePipeline
-from psycopg._preparing import Prepare
+from psycopg._preparing import Prepare, PrepareManager
 from psycopg.abc import PQGen
 from psycopg.errors import Diagnostic
 from psycopg.pq.abc import PGresult
@@ -116,6 +117,22 @@ class _Pipeline(BasePipeline):
         super()._process_results(queued, results)
 
 
+class _OwnNames(PrepareManager):
+    """psycopg's, with names that no other client of a pooler chooses.
+
+    Under a name that is merely counted up, another client may have prepared something else in the process
+    that both are given in turn: rows of that would come back, or that would be written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mark = token_hex(8)
+
+    def get(self, query: Any, prepare: bool | None = None) -> tuple[Prepare, bytes]:
+        how, name = super().get(query, prepare)
+        return how, f"_{self._mark}{name.decode()}".encode() if how is Prepare.SHOULD else name
+
+
 class OpeningConnection(BaseConnection[Any]):
     """What a connection of the library does beside psycopg's own: begin late, and leave nothing behind.
 
@@ -130,6 +147,10 @@ class OpeningConnection(BaseConnection[Any]):
     _only_reads = False  # so that its COMMIT, which has nothing to say, need not be waited for
     _begun: SessionIdentity | None = None  # the process of a transaction whose BEGIN went ahead
     _tainted = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._prepared = _OwnNames()
 
     def know_gen(self) -> PQGen[None]:
         """Find out which server process this connection has, and whether it has it for itself."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from devmentor_models.errors import ConfigurationError
@@ -29,7 +30,9 @@ class DatabaseSettings(BaseSettings):
         pool_idle_seconds: After how long an idle connection above the minimum is closed.
         pool_timeout_seconds: How long to wait for a free connection before `PoolTimeout`.
         connect_timeout_seconds: How long to wait for the server to answer a new connection.
-        prepared_statements: False behind PgBouncer before 1.22 in transaction mode.
+        prepared_statements: Whether statements that come again are prepared. By itself, where a connection
+            has its server process for itself; true also behind a pooler that knows its clients' statements,
+            such as PgBouncer from 1.22 on with ``max_prepared_statements``.
         application_name: Shown in ``pg_stat_activity``.
         context_key: Signs the actor of each transaction; see `devmentor_models.security.signing`.
     """
@@ -42,7 +45,7 @@ class DatabaseSettings(BaseSettings):
     pool_idle_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     pool_timeout_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     connect_timeout_seconds: int = Field(default=5, ge=1)
-    prepared_statements: bool = True
+    prepared_statements: bool | None = None
     application_name: str = "devmentor"
     context_key: SecretStr | None = None
 
@@ -64,15 +67,20 @@ class DatabaseSettings(BaseSettings):
         Raises:
             ConfigurationError: A setting is missing or not valid; names the variable, not the value.
         """
+        if unknown := values.keys() - cls.model_fields.keys():
+            raise ConfigurationError(f"There is no setting {', '.join(sorted(unknown))}.")
         try:
             given: dict[str, Any] = {"_secrets_dir": secrets_folder(), **values}
             return cls(**given)
         except ValidationError as error:
-            problems = "; ".join(
-                f"DEVMENTOR_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
-                for item in error.errors()
-            )
-            raise ConfigurationError(problems) from None
+            raise ConfigurationError("; ".join(_problem(item) for item in error.errors())) from None
+
+    @model_validator(mode="after")
+    def _fewer_than_most(self) -> Self:
+        """Refuse a minimum above the maximum where both were given; a default gives way."""
+        if {"pool_min", "pool_max"} <= self.model_fields_set and self.pool_min > self.pool_max:
+            raise ValueError(f"{PREFIX}POOL_MIN is more than {PREFIX}POOL_MAX")
+        return self
 
     def signing_key(self) -> ContextKey | None:
         """Return the key that signs contexts; None where they are not signed.
@@ -91,6 +99,12 @@ class DatabaseSettings(BaseSettings):
         )
 
 
+def _problem(item: ErrorDetails) -> str:
+    """Return what is wrong with a setting, by the variable's name, or with several."""
+    said = item["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {said}" if item["loc"] else said
+
+
 def conninfo(url: str, **defaults: str | int) -> str:
     """Return libpq's connection string for a URL in libpq's or SQLAlchemy's form.
 
@@ -106,6 +120,10 @@ def conninfo(url: str, **defaults: str | int) -> str:
     scheme, _, rest = url.strip().partition("://")
     if not scheme:
         raise ConfigurationError("The database URL is empty.")
+    if _misread(rest):
+        raise ConfigurationError(
+            "The database URL cannot be read: in a name or password, @ is written %40, and / is written %2F."
+        )
     plain = f"{scheme.partition('+')[0]}://{rest}" if rest else scheme
     try:
         parts = conninfo_to_dict(plain)
@@ -115,6 +133,12 @@ def conninfo(url: str, **defaults: str | int) -> str:
         parts.setdefault(name, value)
     given = {name: str(value) for name, value in parts.items() if value is not None}
     return make_conninfo("", **secure(given))
+
+
+def _misread(rest: str) -> bool:
+    """Tell whether libpq takes a part of the password for the host or the database, and would tell it."""
+    authority, _, path = rest.partition("?")[0].partition("/")
+    return authority.count("@") > 1 or "@" in path
 
 
 def _unknown(rest: str) -> str:

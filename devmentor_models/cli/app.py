@@ -16,7 +16,7 @@ from devmentor_models.cli.plan import plan
 from devmentor_models.cli.prove import prove_isolation
 from devmentor_models.cli.recall_probe import recall_probe
 from devmentor_models.cli.reembed import reembed
-from devmentor_models.cli.report import FAILED, complain, reported
+from devmentor_models.cli.report import FAILED, complain, reported, without_passwords
 from devmentor_models.cli.rotate_keys import rotate_keys
 from devmentor_models.cli.sql import sql
 from devmentor_models.cli.sync_qdrant import sync_qdrant
@@ -26,12 +26,19 @@ MAX_MONTHS = 120
 
 
 class Commands(TyperGroup):
-    """The group of all commands: whichever fails does so with one line."""
+    """The group of all commands: whichever fails does so with one line, and no line has a password."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
         with reported():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except Exception as error:
+                # An error of usage repeats the arguments that were not expected. Its class is click's own, or
+                # that of a copy which typer brings along.
+                if isinstance(message := getattr(error, "message", None), str):
+                    vars(error)["message"] = without_passwords(message)
+                raise
 
 
 app = typer.Typer(
@@ -158,8 +165,7 @@ def check(
     target = resolve(url)
     if (found := migrate.current(target.url)) != migrate.head():
         typer.echo(f"The database is at {_revision(found)}, the newest revision is {migrate.head()}.")
-        if found and (message := remark(target)):
-            typer.echo(message)
+        typer.echo((found and remark(target)) or "Run `devmentor-db upgrade`.")
         raise typer.Exit(FAILED)
     differences = [f"{part};" for part in migrate.repair(target.url)] if sql else migrate.check(target.url)
     for difference in differences:

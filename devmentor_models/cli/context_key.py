@@ -37,6 +37,8 @@ def context_key(
         ContextKeys,
     )
 
+    if generate and off:
+        raise ConfigurationError("--generate makes a key, --off wants none: one of them.")
     if generate:
         typer.echo(generate_key())
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,16 @@ from typer import Exit
 FAILED = 1
 #: The shell's code for a command that Ctrl-C ended.
 INTERRUPTED = 130
+
+_OLDER = "Is the database at this installation's revision? `devmentor-db current` says what to run."
+#: What to say of a schema, table, column or function that is not there, and of a right that is missing.
+_HINTS = {
+    **dict.fromkeys(("3F000", "42P01", "42703", "42883"), _OLDER),
+    "42501": (
+        "Is this the login that migrates? For that one an administrator runs"
+        " `devmentor-db bootstrap --login NAME`; a service's is a member of its role, and runs none of this."
+    ),
+}
 
 _PASSWORD_IN_URL = re.compile(r"(?P<before>://[^\s/@:]*:)\S*(?=@)")
 _PASSWORD_IN_CONNINFO = re.compile(r"(?P<before>\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)")
@@ -49,6 +60,9 @@ def reported(program: str = "devmentor-db") -> Iterator[None]:
     except KeyboardInterrupt:
         complain("interrupted", program)
         raise Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # whoever read has seen enough, as `head` does; at exit Python flushes once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Exit(FAILED) from None
     except Exception as error:
         message = _explain(error)
         if message is None:
@@ -71,7 +85,8 @@ def _explain(error: Exception) -> str | None:
     if insecure := tls.explain(error):
         return str(insecure)
     if isinstance(error, psycopg.Error):
-        return _first_lines(error.diag.message_primary or str(error))
+        said = _first_lines(error.diag.message_primary or str(error))
+        return f"{said}. {_HINTS[error.sqlstate]}" if error.sqlstate in _HINTS else said
     if isinstance(error, CommandError | DevMentorError | OSError):
         return told(error)
     return None

@@ -31,11 +31,15 @@ def resolve(url: str | None) -> Target:
     """Return the database of ``url``; without one, start the embedded server and say so on stderr.
 
     Raises:
+        ConfigurationError: The URL is blank, as of a variable that is not set: nobody meant another database.
         EmbeddedError: The embedded server is not installed or could not be started.
     """
-    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - slow to import
+    from devmentor_models.errors import ConfigurationError  # noqa: PLC0415 - slow to import
+    from devmentor_models.kit.variables import variable  # noqa: PLC0415 - likewise
 
-    url = (url or "").strip() or variable(URL_VARIABLE)
+    if url is not None and not url.strip():
+        raise ConfigurationError("--url is empty; leave it out for the embedded server.")
+    url = url or variable(URL_VARIABLE)
     if url:
         return Target(url)
     from devmentor_models.cli.secrets import provide_context_key  # noqa: PLC0415 - slow to import

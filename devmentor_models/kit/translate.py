@@ -78,6 +78,10 @@ _OURS: dict[str, type[errors.DevMentorError]] = {
     CONTEXT_EXPIRED: errors.ContextExpired,
 }
 
+#: A prepared statement that is not there, or is already.
+_NOT_PREPARED = frozenset({"26000", "42P05"})
+_POOLED = "; a pooler that mixes its clients' statements wants DEVMENTOR_PREPARED_STATEMENTS left unset"
+
 
 def translate(error: BaseException, login: str | None = None) -> errors.DevMentorError | None:
     """Return our error for ``error``, or None when it is neither the database's nor SQLAlchemy's.
@@ -140,7 +144,8 @@ def _by_state(error: psycopg.Error) -> errors.DevMentorError:
         return errors.ValueRefused(_field(error), said(error), error.sqlstate or "")
     if error.sqlstate is None and isinstance(error, psycopg.DataError):
         return _not_sent() if str(error).startswith(_NOT_SENT) else errors.ValueUnreadable()
-    return errors.DatabaseError(error.sqlstate, said(error))
+    hint = _POOLED if error.sqlstate in _NOT_PREPARED else ""
+    return errors.DatabaseError(error.sqlstate, said(error) + hint)
 
 
 def said(error: psycopg.Error) -> str:

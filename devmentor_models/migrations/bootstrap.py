@@ -22,7 +22,8 @@ from devmentor_models.migrations.identifiers import literal, quoted
 from devmentor_models.migrations.ownership import foreign_objects
 from devmentor_models.migrations.usable import refuse_unusable
 from devmentor_models.security.declarations import Service
-from devmentor_models.security.roles import EXTENSIONS, OWNER, ROLES, Role
+from devmentor_models.security.roles import EXTENSIONS, OWNER, READONLY, ROLES, SERVICE_ROLES, Role
+from devmentor_models.seeds.apply import DEMO_ROLES
 
 TRIES = 20
 #: What "tuple concurrently updated" has, in whichever language, for want of a code of its own.
@@ -136,6 +137,16 @@ def script(steps: list[Step]) -> str:
 def not_ready(connection: Connection, steps: list[Step]) -> ConfigurationError:
     """Return the error for a login that cannot migrate and is no administrator."""
     login = connection.scalar(text("SELECT session_user"))
+    services = [role.name for role in (*SERVICE_ROLES, READONLY)]
+    member = text(
+        "SELECT string_agg(rolname, ', ' ORDER BY rolname) FROM pg_roles"
+        " WHERE rolname = ANY (:services) AND pg_has_role(oid, 'MEMBER')"
+    )
+    if found := connection.scalar(member, {"services": services}):
+        return ConfigurationError(
+            f"Role {login} is a member of {found} and not of {OWNER.name}, so it does not migrate: use the"
+            " login that does. Made its owner, a service would be free of row security."
+        )
     missing = "; ".join(step.what for step in steps)
     return ConfigurationError(
         f"Role {login} cannot migrate this database yet. Missing: {missing}. An administrator runs, once:"
@@ -241,22 +252,32 @@ def _memberships(connection: Connection) -> Iterator[Step]:
 
 
 def _migrators(connection: Connection, login: str | None) -> Iterator[Step]:
-    """Yield memberships in the owner: whoever makes a role may grant it, but not yet act as it."""
+    """Yield memberships of who migrates: whoever makes a role may grant it, but not yet act as it.
+
+    As a member of the owner alone one is bound by row security, and sees no row of the catalogues' services.
+    """
     version = connection.dialect.server_version_info or ()
     modern = version >= SET_ROLE_SINCE
     rights = ("SET", "USAGE") if modern else ("MEMBER",)
     options = " WITH SET TRUE, INHERIT TRUE" if modern else ""
     held = " AND ".join(f"pg_has_role(r.oid, o.oid, '{right}')" for right in rights)
     query = text(
-        f"SELECT r.rolname FROM pg_roles r LEFT JOIN pg_roles o ON o.rolname = :owner"
-        f" WHERE (r.rolname = session_user OR r.rolname = :login)"
-        f" AND r.rolname <> :owner AND NOT r.rolsuper AND ({held}) IS NOT TRUE ORDER BY 1"
+        "SELECT r.rolname FROM pg_roles r LEFT JOIN pg_roles o ON o.rolname = :role"
+        f" WHERE r.rolname = ANY (:names) AND r.rolname <> :owner AND NOT r.rolsuper AND ({held}) IS NOT TRUE"
+        " ORDER BY 1"
     )
-    for name in connection.scalars(query, {"owner": OWNER.name, "login": login}):
-        yield Step(
-            f"membership of {name} in {OWNER.name}, to run migrations",
-            (f"GRANT {OWNER.name} TO {quoted(name)}{options}",),
-        )
+    own = connection.scalar(text("SELECT session_user"))
+    wanted = [
+        (OWNER.name, [own, login], "run migrations"),
+        *((role, [login], "load seeds") for role in DEMO_ROLES),
+    ]
+    for role, names, what in wanted:
+        for name in connection.scalars(query, {"role": role, "names": names, "owner": OWNER.name}):
+            yield Step(
+                f"membership of {name} in {role}, to {what}",
+                (f"GRANT {role} TO {quoted(name)}{options}",),
+                needed=role == OWNER.name,
+            )
 
 
 def _privileges(connection: Connection) -> Iterator[Step]:

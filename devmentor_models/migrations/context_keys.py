@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from devmentor_models.errors import ConfigurationError
 from devmentor_models.migrations import key_table
-from devmentor_models.migrations.environment import make_engine
+from devmentor_models.migrations.environment import make_engine, prepare_owner
 from devmentor_models.security.signing import ContextKeys
 
 
@@ -30,10 +28,10 @@ def install(url: str, keys: ContextKeys) -> Sequence[str]:
         The fingerprints of the keys.
 
     Raises:
-        ConfigurationError: The database is at a revision that knows no signed contexts.
+        ConfigurationError: The database is at a revision that knows no signed contexts, or the login may
+            not migrate.
     """
-    with make_engine(url, owner=True).begin() as connection:
-        _fill(connection, keys)
+    _fill(url, keys)
     return [key.fingerprint() for key in keys.keys]
 
 
@@ -44,16 +42,19 @@ def remove(url: str) -> None:
         url: The database, for a login that may migrate.
 
     Raises:
-        ConfigurationError: The database is at a revision that knows no signed contexts.
+        ConfigurationError: The database is at a revision that knows no signed contexts, or the login may
+            not migrate.
     """
+    _fill(url, None)
+
+
+def _fill(url: str, keys: ContextKeys | None) -> None:
+    with make_engine(url).connect() as connection:
+        if key_table.look(connection) is None:
+            raise ConfigurationError(
+                "This database knows no signed contexts yet: run devmentor-db upgrade first."
+            )
+        prepare_owner(connection)
     with make_engine(url, owner=True).begin() as connection:
-        _fill(connection, None)
-
-
-def _fill(connection: Connection, keys: ContextKeys | None) -> None:
-    if key_table.look(connection) is None:
-        raise ConfigurationError(
-            "This database knows no signed contexts yet: run devmentor-db upgrade first."
-        )
-    key_table.restore(connection)  # a dump may have left it out
-    key_table.fill(connection, keys)
+        key_table.restore(connection)  # a dump may have left it out
+        key_table.fill(connection, keys)

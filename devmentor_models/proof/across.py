@@ -134,7 +134,6 @@ class Across:
             self.sessions,
             pool_min=0,
             pool_max=1,
-            prepared_statements=not self.pooled,
             context_key=self.key or "",
         )
 

@@ -110,20 +110,18 @@ _TRAP_FUNCTION = (
     "CREATE FUNCTION pg_temp.trap() RETURNS boolean LANGUAGE plpgsql AS"
     f" $trap$ BEGIN {_TRAP}; RETURN true; END $trap$"
 )
-#: Names of the driver's own statements are counted up. What is there already is replaced by something that
-#: takes the same arguments.
+#: What the driver has prepared is replaced by something that takes the same arguments.
 _OVER_THE_DRIVERS = """
 DO $plant$
 DECLARE
     planted text;
     types text;
 BEGIN
-    FOR planted IN SELECT '_pg3_' || place FROM generate_series(0, 40) place LOOP
-        SELECT '(' || nullif(array_to_string(parameter_types, ', '), '') || ')' INTO types
-            FROM pg_prepared_statements WHERE name = planted;
-        IF FOUND THEN
-            EXECUTE 'DEALLOCATE ' || planted;
-        END IF;
+    FOR planted, types IN
+        SELECT name, '(' || nullif(array_to_string(parameter_types, ', '), '') || ')'
+        FROM pg_prepared_statements
+    LOOP
+        EXECUTE 'DEALLOCATE ' || planted;
         EXECUTE concat('PREPARE ', planted, types, $sql$ AS {planted}$sql$);
     END LOOP;
 END $plant$"""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
+
+from devmentor_models.errors import PermissionDenied
 from devmentor_models.security.actor import Actor
+from devmentor_models.security.declarations import Service
 from devmentor_models.seeds import base, demo, kinds
 from devmentor_models.seeds.seeder import Seeder, SeedReport
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from devmentor_models.transaction import Transaction
 
 SERVICE = "seeds"
+#: Whose rows the seeds make.
+BASE_ROLES = (Service.PROJECTS.role, Service.AI.role)
+DEMO_ROLES = (*BASE_ROLES, Service.AUTH.role, Service.LEARNING.role)
 _AUTH = Actor.service("auth")
 
 
@@ -35,14 +42,29 @@ def apply(database: Database, *, demo: bool = False) -> SeedReport:
     Raises:
         InvalidValue: A seed does not fit its column; the error names it, and nothing of its set was written.
         UniqueViolation: A demo user's name belongs to somebody else.
+        PermissionDenied: The login is no such member.
         LockTimeout: Somebody else has been seeding all the while.
     """
     report = SeedReport({})
     with database.begin(Actor.service(SERVICE)) as tx:
+        _refuse_stranger(tx, DEMO_ROLES if demo else BASE_ROLES)
         _apply_base(tx, report)
     if demo:
         _apply_demo(database, report)
     return report
+
+
+def _refuse_stranger(tx: Transaction, roles: tuple[str, ...]) -> None:
+    query = text(
+        "SELECT session_user, string_agg(role, ', ') FROM unnest(CAST(:roles AS text[])) AS role"
+        " WHERE NOT pg_has_role(role, 'USAGE')"
+    )
+    login, missing = tx.session.execute(query, {"roles": list(roles)}).one()
+    if missing:
+        raise PermissionDenied(
+            f"{login} is no member of {missing}, whose rows the seeds make. An administrator makes it one:"
+            f" devmentor-db bootstrap --login {login}, for a login that runs migrations"
+        )
 
 
 def _apply_base(tx: Transaction, report: SeedReport) -> None:

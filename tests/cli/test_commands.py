@@ -149,7 +149,10 @@ def test_check_of_an_older_database(run: Command, url: str) -> None:
     run("downgrade", "base", "--allow-data-loss", "--url", url)
     result = run("check", "--url", url)
     assert result.exit_code == 1
-    assert result.output == f"The database is at base, the newest revision is {migrate.head()}.\n"
+    assert result.output.splitlines() == [
+        f"The database is at base, the newest revision is {migrate.head()}.",
+        "Run `devmentor-db upgrade`.",
+    ]
 
 
 def test_seed(run: Command, url: str) -> None:

@@ -181,6 +181,28 @@ def test_unknown_parameters_of_a_url_are_named() -> None:
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("rest", ["hun@ter2@db.example:5432/x", "hun/ter2@db.example/x", "h/u@n:ter2@db/x"])
+def test_a_password_is_not_taken_for_a_host(rest: str) -> None:
+    """For libpq it ends at its first @ or /, and it would tell the rest as a host that is not there."""
+    with pytest.raises(ConfigurationError, match="@ is written %40") as caught:
+        conninfo(f"postgresql://me:{rest}")
+    assert "ter2" not in str(caught.value)
+    assert "host=/tmp/@x" in conninfo("postgresql://me@/x?host=/tmp/@x")
+
+
+def test_settings_that_there_are_not() -> None:
+    """A name of another library's is refused, and not passed over."""
+    with pytest.raises(ConfigurationError, match="no setting max_overflow, pool_size"):
+        DatabaseSettings.load(database_url="postgresql:///x", pool_size=3, max_overflow=0)
+
+
+def test_a_pool_of_more_at_least_than_at_most() -> None:
+    """Both are named; where one of them is a default, that one gives way."""
+    with pytest.raises(ConfigurationError, match=r"^DEVMENTOR_POOL_MIN is more than DEVMENTOR_POOL_MAX$"):
+        DatabaseSettings.load(database_url="postgresql:///x", pool_min=9, pool_max=3)
+    assert DatabaseSettings.load(database_url="postgresql:///x", pool_max=1).pool_max == 1
+
+
 @pytest.mark.parametrize("name", ["POOL_IDLE_SECONDS", "POOL_TIMEOUT_SECONDS"])
 @pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e999"])
 def test_times_are_finite(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

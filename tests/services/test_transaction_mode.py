@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 
 from devmentor_models import Actor, Database
-from devmentor_models.errors import CommitUnknown, DevMentorError
+from devmentor_models.errors import CommitUnknown, DatabaseError
 from devmentor_models.settings import conninfo
 from devmentor_models.testing.factories.auth import UserFactory
 from tests.security.test_leftovers import LEFT
@@ -85,7 +85,7 @@ def client(database: Database) -> set[int]:
     return met
 
 
-def work(url: str, *, prepared_statements: bool) -> list[set[int] | BaseException]:
+def work(url: str, *, prepared_statements: bool | None) -> list[set[int] | BaseException]:
     """Let all clients work at the same time, each on a connection of its own to PgBouncer."""
     with Database.from_url(
         url, pool_min=0, pool_max=CLIENTS, prepared_statements=prepared_statements, pool_timeout_seconds=60
@@ -93,19 +93,24 @@ def work(url: str, *, prepared_statements: bool) -> list[set[int] | BaseExceptio
         return run_concurrently([partial(client, database) for _ in range(CLIENTS)])
 
 
-def test_no_actor_meets_another(bouncer_url: str) -> None:
-    """Twenty clients share three connections without prepared statements: no error, no wrong actor."""
-    outcomes = work(bouncer_url, prepared_statements=False)
+@pytest.mark.parametrize("prepared_statements", [None, False])
+def test_no_actor_meets_another(bouncer_url: str, *, prepared_statements: bool | None) -> None:
+    """Twenty clients share three connections: no error, no wrong actor, whether they are told or find out."""
+    outcomes = work(bouncer_url, prepared_statements=prepared_statements)
     assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
     met = set().union(*(outcome for outcome in outcomes if isinstance(outcome, set)))
     assert 1 < len(met) <= SERVERS
 
 
-def test_with_prepared_statements_it_would_fail(bouncer_url: str) -> None:
-    """The test above has teeth: with the switch the other way statements of other connections are met."""
+def test_with_prepared_statements_it_fails(bouncer_url: str) -> None:
+    """Statements of other connections are met; but never in place of one's own, whose rows would be wrong."""
     outcomes = work(bouncer_url, prepared_statements=True)
-    failures = [outcome for outcome in outcomes if isinstance(outcome, DevMentorError)]
-    assert {getattr(failure, "sqlstate", None) for failure in failures} & {"26000", "42P05"}
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert failures
+    for failure in failures:
+        assert isinstance(failure, DatabaseError), failure
+        assert failure.sqlstate == "26000"
+        assert "DEVMENTOR_PREPARED_STATEMENTS" in str(failure)
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def test_a_timeout_of_another_client_does_not_count(
 def test_a_process_with_a_planted_statement_is_ended(narrow_url: str) -> None:
     """With prepared statements in use it may be meant for anybody: the transaction begins on another one."""
     planted = plant(narrow_url, "PREPARE planted AS SELECT 1")
-    with Database.from_url(narrow_url, pool_min=0) as database:
+    with Database.from_url(narrow_url, pool_min=0, prepared_statements=True) as database:
         with database.begin(Actor.service("auth")) as tx:
             names, pid = LEFT["prepared statement"][1], "SELECT pg_backend_pid()"
             assert (tx.session.execute(text(names))).all() == []
