@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, Self, TypeVar
 from weakref import ReferenceType, WeakSet, ref
 
@@ -43,10 +44,8 @@ T = TypeVar("T")
 BEGIN_ATTEMPTS = 4
 #: How long to wait between attempts to connect while somebody waits for a connection.
 RETRY_SECONDS = 0.2
-#: How long to wait for the server to take note that a statement is given up.
-CANCEL_SECONDS = 2.0
-#: How long until it is asked once more, and how often it is asked in all.
-CANCEL_AGAIN_SECONDS, CANCEL_ATTEMPTS = 0.2, 10
+#: How long to wait in all for the server to give up a statement, and until it is asked once more.
+CANCEL_SECONDS, CANCEL_AGAIN_SECONDS = 2.0, 0.2
 #: How long to wait for the answer to a COMMIT that nobody has waited for.
 SETTLE_SECONDS = 2.0
 #: How often a thread that waits for the server looks whether it is interrupted.
@@ -130,11 +129,12 @@ class AsyncPooledConnection(OpeningConnection, AsyncConnection[Any]):
         """Have the server give up a statement, or else end the connection.
 
         Between two parts of a message, or before it has arrived, the server passes over a request to cancel;
-        so it is asked again.
+        so it is asked again. Where it does not take the request, nothing is gained by waiting.
         """
+        give_up = monotonic() + CANCEL_SECONDS
         try:
-            for _ in range(CANCEL_ATTEMPTS):
-                await self._try_cancel(timeout=CANCEL_SECONDS)
+            while (left := give_up - monotonic()) > 0:
+                await self.cancel_safe(timeout=left)
                 with suppress(_WaitTimeout):
                     await waiting.wait_async(gen, self.pgconn.socket, timeout=CANCEL_AGAIN_SECONDS)
                     return

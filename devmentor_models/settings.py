@@ -16,6 +16,15 @@ from devmentor_models.kit.variables import PREFIX, secrets_folder
 from devmentor_models.security.signing import ContextKey, signing_key
 from devmentor_models.tls import secure
 
+#: After how long a network that has gone silent counts as a lost connection: 25 seconds, which the URL may
+#: change. An idle connection is probed after 10 of them, and three times.
+_SILENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
 
 class DatabaseSettings(BaseSettings):
     """How to reach the database, and how many connections to keep.
@@ -96,6 +105,7 @@ class DatabaseSettings(BaseSettings):
             self.database_url.get_secret_value(),
             connect_timeout=self.connect_timeout_seconds,
             application_name=self.application_name,
+            **_SILENCE,
         )
 
 

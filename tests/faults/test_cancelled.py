@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select, text
 
 from devmentor_models.auth.models import User
-from devmentor_models.connecting_async import CANCEL_ATTEMPTS
-from tests.faults.balance_async import ACTOR, SIZE, AsyncBalance, async_balanced
+from devmentor_models.connecting_async import CANCEL_AGAIN_SECONDS, CANCEL_SECONDS
+from tests.faults.balance_async import ACTOR, PATIENCE_SECONDS, SIZE, AsyncBalance, async_balanced
 from tests.support.concurrency_async import until
 from tests.support.proxy import Proxy
 
@@ -279,7 +279,27 @@ async def test_a_cancellation_overtakes_its_statement(way: Way, prepared: bool, 
 
             await balance.assert_whole()
             await way(work, lambda: balance.database.pool_stats().available < SIZE)
-            assert 1 < proxy.cancels < CANCEL_ATTEMPTS
+            assert 1 < proxy.cancels < CANCEL_SECONDS / CANCEL_AGAIN_SECONDS
+
+
+async def test_a_cancellation_that_nothing_answers(prepared: bool, devmentor_url: str) -> None:
+    """The network has gone silent: the task ends all the same, and its connection with it."""
+    with Proxy(devmentor_url) as proxy:
+        async with async_balanced(devmentor_url, proxy.url, prepared_statements=prepared) as balance:
+
+            async def work() -> None:
+                async with balance.database.begin(ACTOR) as tx:
+                    await tx.session.execute(text(f"SELECT {FOREVER}"))
+
+            task = asyncio.ensure_future(work())
+            await until(balance.waits)
+            proxy.silent = True
+            task.cancel()
+            await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            assert task.cancelled()
+            assert proxy.silent
+            proxy.silent = False
+            await balance.settle()
 
 
 @pytest.mark.parametrize(

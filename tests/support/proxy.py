@@ -52,6 +52,7 @@ class Proxy:
         cuts: How many connections were cut.
         cancels: How often the server was asked to give up a statement.
         holding: Set it, and what servers answer is kept back until it is taken away.
+        silent: The same for both directions and for new connections, which are accepted.
     """
 
     def __init__(self, url: str, *, delay: float = 0.0) -> None:
@@ -64,7 +65,7 @@ class Proxy:
         self._links: set[_Link] = set()
         self.plan: tuple[int, Direction, bool] | None = None
         self.cuts = self.cancels = 0
-        self.refusing = self.holding = False
+        self.refusing = self.holding = self.silent = False
         self.reset()
 
     def reset(self) -> None:
@@ -190,6 +191,7 @@ class _Link:
     ) -> None:
         loop = asyncio.get_running_loop()
         with suppress(OSError, asyncio.IncompleteReadError):
+            await self._hold(way)
             if way == FRONTEND and not await self._start(reader, writer):
                 return
             buffer = b""
@@ -198,14 +200,17 @@ class _Link:
                 whole, buffer = self._count(buffer, way)
                 if whole is None:
                     return
-                while self.proxy.holding and way == BACKEND:  # noqa: ASYNC110 - another thread takes it away
-                    await asyncio.sleep(0.001)
+                await self._hold(way)
                 if self.proxy.delay and whole:
                     loop.call_later(self.proxy.delay, writer.write, whole)
                 elif whole:
                     writer.write(whole)
                     await writer.drain()
         await asyncio.sleep(self.proxy.delay)  # what is late comes before the end
+
+    async def _hold(self, way: Direction) -> None:
+        while self.proxy.silent or (self.proxy.holding and way == BACKEND):  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0.001)
 
     async def _start(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Forward what a client says first, which has no letter. Returns False when nothing follows."""
