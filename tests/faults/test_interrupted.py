@@ -1,10 +1,11 @@
 """Ctrl-C between any two lines of a transaction takes nothing of the pool.
 
 Some lines cannot be helped, and are left out. Those in which psycopg_pool decides to grow: the pool is full
-before. Those of Python's own locks (threading, queue, logging), which Ctrl-C leaves locked, and the end of a
-``with``: a line for whoever traces, but no place where Python looks for signals. Where Ctrl-C meets
-SQLAlchemy in the middle of a change of its state, SQLAlchemy's clean-up may raise an error of its own, with
-the KeyboardInterrupt as its context.
+before. Those of Python's own locks (threading, queue, logging), which Ctrl-C leaves locked. The end of a
+``with`` and the beginning of a handler: lines for whoever traces, but no places where Python looks for
+signals; an error raised at the latter leaves the interpreter with the wrong one in hand, its frames alive.
+Where Ctrl-C meets SQLAlchemy in the middle of a change of its state, SQLAlchemy's clean-up may raise an error
+of its own, with the KeyboardInterrupt as its context.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ONE = text("SELECT 1")
 
 
 LOCKS = {module.__file__ for module in (threading, queue, logging)}
-LOAD_CONST, SWAP = dis.opmap["LOAD_CONST"], dis.opmap["SWAP"]
+LOAD_CONST, SWAP, PUSH_EXC_INFO = (dis.opmap[name] for name in ("LOAD_CONST", "SWAP", "PUSH_EXC_INFO"))
 
 
 class Interruption:
@@ -53,7 +54,7 @@ class Interruption:
         """Count lines, as `sys.settrace` wants it; Python stops tracing when this raises."""
         if event == "line" and frame.f_code.co_filename not in LOCKS:
             self._left -= 1
-            if self._left < 0 and not ends_with(frame):
+            if self._left < 0 and not (ends_with(frame) or begins_handler(frame)):
                 self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
                 raise KeyboardInterrupt
         return self
@@ -64,6 +65,11 @@ def ends_with(frame: FrameType) -> bool:
     code, at = frame.f_code.co_code, frame.f_lasti
     at += 2 * (code[at] == SWAP)  # there is a value that the block returns
     return code[at] == LOAD_CONST and code[at : at + 2] * 3 == code[at : at + 6]
+
+
+def begins_handler(frame: FrameType) -> bool:
+    """Say whether an error has just led to the line, that of an ``except``, a ``finally`` or a ``with``."""
+    return frame.f_code.co_code[frame.f_lasti] == PUSH_EXC_INFO
 
 
 def transact(balance: Balance, *, fails: bool) -> None:
