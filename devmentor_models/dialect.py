@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+import psycopg
 from psycopg import AsyncCursor, AsyncServerCursor, Cursor, ServerCursor
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
 from devmentor_models.kit.provenance import is_ours
+from devmentor_models.kit.translate import is_connection_loss
 from devmentor_models.opening import Opening, OpeningCursor
 
 #: How the next transaction of this context begins.
@@ -57,6 +59,11 @@ class _Trusting:
 
     def _get_default_schema_name(self, connection: Any) -> str:
         return "public"
+
+    def is_disconnect(self, error: Any, connection: Any, cursor: Any) -> bool:
+        """Tell whether the connection has ended, also where the server has said so and not closed it yet."""
+        ended: bool = super().is_disconnect(error, connection, cursor)  # type: ignore[misc] # the dialect's
+        return ended or (isinstance(error, psycopg.Error) and is_connection_loss(error))
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         """Execute a statement."""

@@ -260,6 +260,9 @@ class OpeningConnection(BaseConnection[Any]):
                 self.identity = None  # the clocks went apart: ask from now on
             raise
         finally:
+            status = self.pgconn.transaction_status
+            if isinstance(failure, psycopg.Error) and status == pq.TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # an answer never came, so that the pipeline cannot be left
             pipeline._exit(failure)  # noqa: SLF001 - as psycopg does
             self._pipeline = None
             if (

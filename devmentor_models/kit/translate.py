@@ -78,6 +78,8 @@ _OURS: dict[str, type[errors.DevMentorError]] = {
     CONTEXT_EXPIRED: errors.ContextExpired,
 }
 
+#: The session was idle in its transaction, or that lasted, longer than the server lets it.
+_ENDED = frozenset({"25P03", "25P04"})
 #: A prepared statement that is not there, or is already.
 _NOT_PREPARED = frozenset({"26000", "42P05"})
 _POOLED = "; a pooler that mixes its clients' statements wants DEVMENTOR_PREPARED_STATEMENTS left unset"
@@ -138,7 +140,7 @@ def _from_psycopg(error: psycopg.Error, login: str | None) -> errors.DevMentorEr
 def _by_state(error: psycopg.Error) -> errors.DevMentorError:
     if refused := _OURS.get(error.sqlstate or ""):
         return refused()
-    if _is_connection_loss(error):
+    if is_connection_loss(error):
         return errors.ConnectionLost()
     if error.sqlstate in _VALUES:
         return errors.ValueRefused(_field(error), said(error), error.sqlstate or "")
@@ -193,12 +195,12 @@ def _names() -> dict[str, str]:
     return bare | {name: name for name in (*full, *schemas)}
 
 
-def _is_connection_loss(error: psycopg.Error) -> bool:
-    """Class 08, 57P0x, and operational errors without a code: the socket is gone."""
+def is_connection_loss(error: psycopg.Error) -> bool:
+    """Tell whether an error is the end of a connection: the server has ended it, or nothing answers."""
     state = error.sqlstate
     if state is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return state.startswith(("08", "57P0"))
+    return state.startswith(("08", "57P0")) or state in _ENDED
 
 
 def _violation(target: type[errors.ConstraintViolation], error: psycopg.Error) -> errors.ConstraintViolation:

@@ -52,7 +52,8 @@ class Proxy:
         cuts: How many connections were cut.
         cancels: How often the server was asked to give up a statement.
         holding: Set it, and what servers answer is kept back until it is taken away.
-        silent: The same for both directions and for new connections, which are accepted.
+        lingering: How many seconds later clients are told that a server has closed their connection.
+        silent: Nothing is forwarded either way, and new connections are accepted.
     """
 
     def __init__(self, url: str, *, delay: float = 0.0) -> None:
@@ -66,6 +67,7 @@ class Proxy:
         self.plan: tuple[int, Direction, bool] | None = None
         self.cuts = self.cancels = 0
         self.refusing = self.holding = self.silent = False
+        self.lingering = 0.0
         self.reset()
 
     def reset(self) -> None:
@@ -117,6 +119,8 @@ class Proxy:
     async def _close(self) -> None:
         self._server.close()
         await self._cut_links(abruptly=True)
+        while self._links:  # noqa: ASYNC110 - each takes itself away
+            await asyncio.sleep(0.001)
 
     async def _cut_links(self, abruptly: bool) -> None:
         tasks = [task for link in self._links for task in link.tasks]
@@ -169,6 +173,7 @@ class _Link:
         ways = ((self.client[0], self.server[1], FRONTEND), (self.server[0], self.client[1], BACKEND))
         self.tasks = [asyncio.ensure_future(self._forward(*way)) for way in ways]
         await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(self.proxy.lingering)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
