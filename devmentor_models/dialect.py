@@ -60,10 +60,10 @@ class _Trusting:
     def _get_default_schema_name(self, connection: Any) -> str:
         return "public"
 
-    def is_disconnect(self, error: Any, connection: Any, cursor: Any) -> bool:
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         """Tell whether the connection has ended, also where the server has said so and not closed it yet."""
-        ended: bool = super().is_disconnect(error, connection, cursor)  # type: ignore[misc] # the dialect's
-        return ended or (isinstance(error, psycopg.Error) and is_connection_loss(error))
+        ended: bool = super().is_disconnect(e, connection, cursor)  # type: ignore[misc] # the dialect's
+        return ended or (isinstance(e, psycopg.Error) and is_connection_loss(e))
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         """Execute a statement."""

@@ -298,6 +298,22 @@ class ConnectionLost(DevMentorError):
     retryable = True
 
 
+class ServerReadOnly(DevMentorError):
+    """The server is a standby, which cannot write; the message names host and port.
+
+    Its connection is given up, so that another attempt finds the primary where a name or the pooler leads to
+    it by then. With several hosts in the URL, ``target_session_attrs=read-write`` finds the one that writes.
+    """
+
+    retryable = True
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"The server at {where} is a standby, which cannot write: connect to the primary, or begin"
+            " with readonly=True. Where the URL names several hosts, target_session_attrs=read-write chooses."
+        )
+
+
 class CommitUnknown(DevMentorError):
     """The connection broke while COMMIT was in flight: it may or may not have taken effect.
 

@@ -80,6 +80,8 @@ _OURS: dict[str, type[errors.DevMentorError]] = {
 
 #: The session was idle in its transaction, or that lasted, longer than the server lets it.
 _ENDED = frozenset({"25P03", "25P04"})
+#: Those that are told with where and as whom the connection is logged in.
+_ABOUT_SERVER = (pg.InsufficientPrivilege, pg.FeatureNotSupported)
 #: A prepared statement that is not there, or is already.
 _NOT_PREPARED = frozenset({"26000", "42P05"})
 _POOLED = "; a pooler that mixes its clients' statements wants DEVMENTOR_PREPARED_STATEMENTS left unset"
@@ -260,15 +262,21 @@ def install(engine: Engine) -> None:
     @event.listens_for(engine, "handle_error", retval=True)
     def handle(context: ExceptionContext) -> BaseException | None:
         original = context.original_exception
-        login = _login(context) if isinstance(original, pg.InsufficientPrivilege) else None
+        driver = _driver(context) if isinstance(original, _ABOUT_SERVER) else None
+        if driver is not None and _cannot_begin_to_write(original):
+            context.is_disconnect = True
+            return errors.ServerReadOnly(f"{driver.info.host}:{driver.info.port}")
+        login = driver.info.user if driver is not None else None
         ours = translate(context.sqlalchemy_exception or original, login)
         if ours is not None:
             scrub(original)
         return ours
 
 
-def _login(context: ExceptionContext) -> str | None:
-    if context.connection is None:
-        return None
-    driver: psycopg.Connection[Any] | None = context.connection.connection.driver_connection
-    return driver.info.user if driver is not None else None
+def _driver(context: ExceptionContext) -> psycopg.Connection[Any] | None:
+    return None if context.connection is None else context.connection.connection.driver_connection
+
+
+def _cannot_begin_to_write(error: BaseException) -> bool:
+    """Tell BEGIN READ WRITE on a standby from the other features that are not supported, in any language."""
+    return isinstance(error, pg.FeatureNotSupported) and error.diag.source_function == "call_bool_check_hook"

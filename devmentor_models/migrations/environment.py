@@ -19,7 +19,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from devmentor_models import tls
-from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout
+from devmentor_models.errors import ConfigurationError, DevMentorError, LockTimeout, ServerReadOnly
 from devmentor_models.kit.variables import variable
 from devmentor_models.memory import vector_indexes
 from devmentor_models.migrations import backfill, data_steps, key_table, online, plugin, turns, window  # noqa: F401 - add to alembic.op
@@ -210,17 +210,23 @@ def make_engine(
     info = conninfo(url, application_name="devmentor-migrate", connect_timeout=10)
     info = with_options(info, settings, limits)
     # psycopg reads libpq's own form; SQLAlchemy's URL would have to be taken apart and quoted again.
-    return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=lambda: _connect(info))
+    return create_engine(
+        "postgresql+psycopg://", poolclass=NullPool, creator=lambda: _connect(info, writes=not readonly)
+    )
 
 
-def _connect(info: str) -> psycopg.Connection:
-    """Connect, and say what to set where TLS is the reason that it fails."""
+def _connect(info: str, *, writes: bool) -> psycopg.Connection:
+    """Connect, and say what to set where TLS or a standby is the reason that it fails."""
     try:
-        return psycopg.connect(info)
+        connection = psycopg.connect(info)
     except psycopg.OperationalError as error:
         if insecure := tls.explain(error):
             raise insecure from error
         raise
+    if writes and connection.info.parameter_status("in_hot_standby") == "on":
+        with connection:
+            raise ServerReadOnly(f"{connection.info.host}:{connection.info.port}")
+    return connection
 
 
 @contextmanager

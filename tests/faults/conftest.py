@@ -57,6 +57,12 @@ class OwnServer:
             os.kill(self._server.pid, signal.SIGQUIT)
         self._server.stop()
 
+    def demote(self) -> None:
+        """Start the server anew as a standby, which has no primary to follow."""
+        self.stop()
+        (self._directory / "data" / "standby.signal").touch()
+        self.start()
+
     def url(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
         """Return the URL of a database by TCP; with the superuser's password unless another one is given."""
         password = password or (self._directory / "password").read_text().strip()
