@@ -147,7 +147,8 @@ class AsyncDatabase:
 
         Raises:
             SchemaMismatch: The schema is empty, behind, incompatible or unknown; says what to run.
-            ContextRefused: The database accepts signed contexts only, and there is no key; says what to set.
+            ContextRefused: The database accepts signed contexts only, and this process has no key, or the
+                database has none; says what to do.
             PermissionDenied: The login is a member of none of our roles.
             PoolTimeout: No connection came free in time.
             InsecureConnection: As for `begin`.

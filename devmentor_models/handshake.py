@@ -26,7 +26,9 @@ QUERY = (
     "SELECT r.revision, r.compatible_from,"
     " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END,"
     " EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'devmentor'::regnamespace AND p.proname = 'signed'"
-    f" AND p.pronargs = 0 AND {SWITCHED_ON})"
+    f" AND p.pronargs = 0 AND {SWITCHED_ON}),"
+    " EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'devmentor'::regnamespace"
+    " AND c.relname = 'context_keys' AND pg_relation_size(c.oid) > 0)"
     " FROM devmentor.revisions r, pg_roles u WHERE u.rolname = current_user ORDER BY r.position"
 )
 
@@ -60,7 +62,7 @@ class SchemaState:
     unbound_role: str | None = None
 
 
-def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> SchemaState:
+def judge(rows: Sequence[tuple[str, str, str | None, bool, bool]], *, signs: bool) -> SchemaState:
     """Compare what the database has, as `QUERY` returns it, with what this installation has.
 
     Args:
@@ -68,7 +70,7 @@ def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> 
         signs: Whether there is a key that signs contexts.
 
     Raises:
-        ContextRefused: The database accepts signed contexts only, and there is no key.
+        ContextRefused: The database accepts signed contexts only, and there is no key, here or there.
         SchemaEmpty: The database has no revision at all.
         SchemaBehind: This code needs revisions that the database does not have yet.
         SchemaIncompatible: The database has newer revisions, and they ended the life of this code.
@@ -79,9 +81,14 @@ def judge(rows: Sequence[tuple[str, str, str | None, bool]], *, signs: bool) -> 
     if not rows:
         raise SchemaEmpty(None, expected)
     applied = [revision for revision, *_ in rows]
-    found, compatible_from, unbound, signed = rows[-1]
+    found, compatible_from, unbound, signed, keyed = rows[-1]
     if signed and not signs:
         raise ContextRefused
+    if signed and not keyed:
+        raise ContextRefused(
+            "The database accepts signed contexts only and has no key to check them with, as after a restore:"
+            " run `devmentor-db context-key` with the services' key."
+        )
     if found == expected:
         message = f"The database is at {found} (head)."
         return SchemaState(SchemaStatus.CURRENT, found, expected, message, unbound)

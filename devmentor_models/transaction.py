@@ -26,7 +26,7 @@ from devmentor_models.auth.repositories import (
     TeamRepository,
     UserRepository,
 )
-from devmentor_models.errors import TransactionReused
+from devmentor_models.errors import SessionMisused, TransactionOver, TransactionReused
 from devmentor_models.kit.session import finish, loaded_attributes, reload, translated
 from devmentor_models.learning.repositories import (
     AssessmentRepository,
@@ -60,28 +60,41 @@ class Transaction:
 
     Attributes:
         actor: Who acts; fixed for the life of the transaction.
-        session: The SQLAlchemy session, for statements that no repository has.
     """
-
-    session: Session
 
     def __init__(self, database: Database, opening: Opening) -> None:
         self.actor = opening.actor
         self._database = database
         self._opening = opening
-        self._entered = False
+        self._entered = self._over = False
+        self._session: Session | None = None
 
     def __enter__(self) -> Self:
         if self._entered:
             raise TransactionReused
         self._entered = True
-        self.session = self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
+        self._session = self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        finish(self.session, error)
+        session, self._over = self.session, True
+        finish(session, error)
+
+    @property
+    def session(self) -> Session:
+        """The SQLAlchemy session, for statements that no repository has.
+
+        Raises:
+            SessionMisused: The transaction has not been entered.
+            TransactionOver: It has ended.
+        """
+        if self._over:
+            raise TransactionOver
+        if self._session is None:
+            raise SessionMisused("The transaction has not begun: enter it, in a with statement.")
+        return self._session
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from devmentor_models.auth.repositories_async import (
     AsyncTeamRepository,
     AsyncUserRepository,
 )
-from devmentor_models.errors import TransactionReused
+from devmentor_models.errors import SessionMisused, TransactionOver, TransactionReused
 from devmentor_models.kit.session import finish, loaded_attributes, reload, translated
 from devmentor_models.learning.repositories_async import (
     AsyncAssessmentRepository,
@@ -59,28 +59,41 @@ class AsyncTransaction:
 
     Attributes:
         actor: Who acts; fixed for the life of the transaction.
-        session: The SQLAlchemy session, for statements that no repository has.
     """
-
-    session: AsyncSession
 
     def __init__(self, database: AsyncDatabase, opening: Opening) -> None:
         self.actor = opening.actor
         self._database = database
         self._opening = opening
-        self._entered = False
+        self._entered = self._over = False
+        self._session: AsyncSession | None = None
 
     async def __aenter__(self) -> Self:
         if self._entered:
             raise TransactionReused
         self._entered = True
-        self.session = await self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
+        self._session = await self._database._open(self._opening)  # noqa: SLF001 - the two are one mechanism
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.session.run_sync(finish, error)
+        session, self._over = self.session, True
+        await session.run_sync(finish, error)
+
+    @property
+    def session(self) -> AsyncSession:
+        """The SQLAlchemy session, for statements that no repository has.
+
+        Raises:
+            SessionMisused: The transaction has not been entered.
+            TransactionOver: It has ended.
+        """
+        if self._over:
+            raise TransactionOver
+        if self._session is None:
+            raise SessionMisused("The transaction has not begun: enter it, in a with statement.")
+        return self._session
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -18,7 +18,7 @@ def remark(target: Target) -> str | None:
     import psycopg  # noqa: PLC0415 - slow to import
 
     from devmentor_models import handshake  # noqa: PLC0415 - likewise
-    from devmentor_models.errors import SchemaMismatch  # noqa: PLC0415 - likewise
+    from devmentor_models.errors import ContextRefused, SchemaMismatch  # noqa: PLC0415 - likewise
     from devmentor_models.settings import conninfo  # noqa: PLC0415 - likewise
 
     try:
@@ -31,7 +31,7 @@ def remark(target: Target) -> str | None:
             except psycopg.Error as error:
                 raise handshake.explain(error) from None
             state = handshake.judge(rows, signs=True)  # nobody acts here, so no key is needed
-    except SchemaMismatch as mismatch:
+    except (SchemaMismatch, ContextRefused) as mismatch:
         return told(mismatch)
     return None if state.status is handshake.SchemaStatus.CURRENT else state.message
 

@@ -60,6 +60,8 @@ class Actor:
         """Refuse what could not be rendered, before any transaction starts."""
         if self.user_id is not None and not isinstance(self.user_id, UUID):
             raise InvalidValue("actor.user_id", "expects a UUID")
+        if self.user_id is None and self.kind is ActorKind.USER:
+            raise InvalidValue("actor.user_id", "is missing: who is nobody yet is a service's matter")
         for field, limit in (
             ("name", MAX_NAME),
             ("request_id", MAX_REQUEST_ID),

@@ -79,6 +79,7 @@ def test_a_database_restored_without_its_keys(run: Command, url: str) -> None:
     assert run("context-key", "--url", url, **key).exit_code == 0
     with psycopg.connect(conninfo(url)) as connection:
         connection.execute("DROP TABLE devmentor.context_keys")
+    assert "run `devmentor-db context-key`" in run("current", "--url", url).output
     missing = run("check", "--url", url)
     assert (missing.exit_code, "context_keys: is missing. Fix: " in missing.output) == (1, True)
     assert "Fix: devmentor-db context-key brings the keys in" in run("upgrade", "--url", url).output

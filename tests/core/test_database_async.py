@@ -334,6 +334,8 @@ async def test_an_actor_with_a_bad_value_is_refused_before_any_transaction() -> 
         Actor.service("auth", ip_address="nowhere")
     with pytest.raises(InvalidValue, match="user_id"):
         Actor.user("1")  # type: ignore[arg-type] # the mistake under test
+    with pytest.raises(InvalidValue, match="user_id"):
+        Actor.user(None)  # type: ignore[arg-type] # the mistake under test
 
 
 async def test_a_pool_that_cannot_connect_says_why() -> None:

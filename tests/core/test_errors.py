@@ -73,6 +73,18 @@ def test_a_transaction_that_is_over_says_so(database: Database, me: UUID) -> Non
             tx.projects.list()
     with pytest.raises(TransactionOver):
         tx.projects.create(name="Late")
+    with pytest.raises(TransactionOver):
+        _ = tx.tasks  # not asked for before
+    with pytest.raises(TransactionOver):
+        _ = tx.session
+
+
+def test_a_transaction_that_has_not_begun_says_so(database: Database, me: UUID) -> None:
+    """Whoever forgets the ``with``."""
+    tx = database.begin(Actor.user(me))
+    for get in (lambda: tx.session, lambda: tx.projects):
+        with pytest.raises(SessionMisused, match="with statement"):
+            get()
 
 
 def test_a_write_in_a_read_only_transaction(database: Database, me: UUID) -> None:

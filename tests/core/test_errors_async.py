@@ -76,6 +76,18 @@ async def test_a_transaction_that_is_over_says_so(async_database: AsyncDatabase,
             await tx.projects.list()
     with pytest.raises(TransactionOver):
         await tx.projects.create(name="Late")
+    with pytest.raises(TransactionOver):
+        _ = tx.tasks  # not asked for before
+    with pytest.raises(TransactionOver):
+        _ = tx.session
+
+
+async def test_a_transaction_that_has_not_begun_says_so(async_database: AsyncDatabase, me: UUID) -> None:
+    """Whoever forgets the ``with``."""
+    tx = async_database.begin(Actor.user(me))
+    for get in (lambda: tx.session, lambda: tx.projects):
+        with pytest.raises(SessionMisused, match="with statement"):
+            get()
 
 
 async def test_a_write_in_a_read_only_transaction(async_database: AsyncDatabase, me: UUID) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from devmentor_models import Actor, Database, migrate
 from devmentor_models.embedded.account import installed
-from devmentor_models.errors import ConfigurationError, DevMentorError
+from devmentor_models.errors import ConfigurationError, ContextRefused
 from devmentor_models.kit.keys import generate_key
 from devmentor_models.migrations import context_keys
 from devmentor_models.registry import target_metadata
@@ -148,7 +148,7 @@ def test_a_signed_database_serves_after_its_restore(
         restore(dump, restored)
     else:
         run("pg_restore", "--exit-on-error", "--dbname", conninfo(restored), given=dump)
-    with pytest.raises(DevMentorError):
+    with pytest.raises(ContextRefused, match="no key to check them with"):
         signed.serves(restored)
     wrong = [
         line.removeprefix("table devmentor.context_keys: ").split()[1] for line in migrate.check(restored)
