@@ -106,8 +106,7 @@ class DecryptionFailed(DevMentorError):
 class ActorMissing(DevMentorError):
     """No actor is set on this transaction, so row security would hide every row.
 
-    Open it with ``db.begin(Actor.user(user_id))``, or give a plain session one with
-    ``bind_actor(session, actor)``.
+    Open it with ``db.begin(Actor.user(user_id))``, or have a plain session ``bind_actor(session, actor)``.
     """
 
 
@@ -299,19 +298,12 @@ class ConnectionLost(DevMentorError):
 
 
 class ServerReadOnly(DevMentorError):
-    """The server is a standby, which cannot write; the message names host and port.
-
-    Its connection is given up, so that another attempt finds the primary where a name or the pooler leads to
-    it by then. With several hosts in the URL, ``target_session_attrs=read-write`` finds the one that writes.
-    """
+    """A standby, which cannot write; its connection is given up, so that the next may find the primary."""
 
     retryable = True
 
     def __init__(self, where: str) -> None:
-        super().__init__(
-            f"The server at {where} is a standby, which cannot write: connect to the primary, or begin"
-            " with readonly=True. Where the URL names several hosts, target_session_attrs=read-write chooses."
-        )
+        super().__init__(f"{where} is a standby: find the primary, as target_session_attrs=read-write does.")
 
 
 class CommitUnknown(DevMentorError):
