@@ -37,7 +37,7 @@ from devmentor_models.memory.enums import (
     SearchMode,
     TextLanguage,
 )
-from devmentor_models.security import EXPORT, PURGE, Chore, Grant, Security, owned_by
+from devmentor_models.security import EXPORT, Chore, Grant, Security, owned_by
 from devmentor_models.security.declarations import Service
 
 SCHEMA = "memory"
@@ -346,7 +346,7 @@ class OutboxEntry(Record):
         owned_by(),
         grants=(Grant(Service.MEMORY), EXPORT),
         # The worker of the mirror takes whatever is due.
-        chores=(Chore(PURGE),),
+        chores=(Chore(("SELECT", "UPDATE", "DELETE")),),
         # Triggers queue; whoever ends the mirroring of a model calls off what waits.
         definer=("SELECT", "INSERT", "DELETE"),
     )

@@ -178,6 +178,11 @@ class Protected:
                 return chore.when or "true"
         return None
 
+    def purged(self, role: str) -> bool:
+        """Tell whether a service deletes what expired, for nobody in particular, and may do no more."""
+        when = self.chores(role, "DELETE") or ""
+        return "expires_at" in when and self.chores(role, "UPDATE") is None
+
     def written_by_nobody(self, *, signed: bool) -> bool:
         """Tell whether rows are added where nobody acts; to a trail only where contexts are not signed."""
         return self.written_by_all and not (signed and self.trail)

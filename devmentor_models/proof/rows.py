@@ -63,6 +63,7 @@ class Attempts:
         """Make every attempt."""
         self._strangers()
         self._without_user()
+        self._purges()
         self._leaks()
         self._copies()
         self._conflicts()
@@ -216,6 +217,21 @@ class Attempts:
             return False
         values = f"jsonb_populate_record(NULL::{self.table.name}, {literal(json.dumps(row))})"
         return bool(self.stage.ask(f"SELECT FROM {values} WHERE {when}"))
+
+    def _purges(self) -> None:
+        """A row that a service may delete for nobody since it expired stays as it is, and its owner's."""
+        if not self.table.purged(self.role):
+            return
+        name, key = self.table.name, f"id = {literal(self._theirs['id'])}"
+        actor = Actor.service(self.role.removeprefix("devmentor_"))
+        expired = f"UPDATE {name} SET created_at = '2000-01-01', expires_at = '2000-01-02' WHERE {key}"
+        moved = f"UPDATE {name} SET user_id = {literal(str(self.tenants.stranger))} WHERE {key}"
+        for command, expected, sql in (
+            ("DELETE", "accepted", self.sql("DELETE", self._theirs, actor)),
+            ("UPDATE", "refused", self.sql("UPDATE", self._theirs, actor)),
+            ("UPDATE to move a row", "refused", moved),
+        ):
+            self.expect(f"{command}, expired, service alone", expected, actor, sql, before=expired)
 
     def _leaks(self) -> None:
         """Functions and errors in WHERE that would tell what they were given."""

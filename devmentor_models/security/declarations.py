@@ -101,6 +101,11 @@ class Chore:
     commands: tuple[str, ...]
     when: str = ""
 
+    @property
+    def locks(self) -> bool:
+        """Whether it may lock rows that it may not change, as one does before it deletes them."""
+        return "DELETE" in self.commands and "UPDATE" not in self.commands
+
 
 @dataclass(frozen=True, slots=True)
 class Security:
@@ -128,8 +133,8 @@ class Security:
     secret: tuple[str, ...] = field(default=())
 
 
-#: To purge rows: they are locked before they are deleted, which PostgreSQL counts as an update.
-PURGE = ("SELECT", "UPDATE", "DELETE")
+#: To purge rows, which may not be changed before.
+PURGE = ("SELECT", "DELETE")
 
 
 def owned_by(column: str = "user_id", *, or_catalogue: bool = False) -> Policy:

@@ -1,14 +1,13 @@
-"""Rows that are shared stay their owner's: who may edit one may not take it (Z1).
+"""Rows stay their owner's: nobody takes one, or gives one away (Z1).
 
 Row security alone would let editors write their own id into a row that they may change: both the old row and
-the new one are theirs to change.
+the new one are theirs to change. What is nobody's, such as a template of the catalogue, stays nobody's.
 """
 
 from __future__ import annotations
 
 from devmentor_models.kit.base import Base, protected_tables
 from devmentor_models.kit.objects import declare, function, trigger
-from devmentor_models.security.declarations import Visibility, Writers
 from devmentor_models.security.roles import OWNER
 
 _REFUSE = """
@@ -31,13 +30,11 @@ def anothers(table: str) -> str:
 
 
 def declare_ownership() -> None:
-    """Declare the function, and the trigger of every table that editors may change."""
+    """Declare the function, and the trigger of every table whose rows have an owner and may be changed."""
     declare(Base.metadata, function(_REFUSE, comment="Refuses to change what is the owner's alone"))
     for table, security in protected_tables():
-        policy = security.policy
-        shared = policy.visibility is Visibility.SHARED and policy.writers is not Writers.OWNER
-        if shared and not security.append_only:
-            keep(table.fullname, "keep_owner", (str(policy.owner),))
+        if security.policy.owner and not security.append_only:
+            keep(table.fullname, "keep_owner", (security.policy.owner,))
 
 
 def keep(table: str, name: str, columns: tuple[str, ...], *, when: str = "") -> None:

@@ -19,6 +19,7 @@ from devmentor_models.security.declarations import COMMANDS, Policy, Security, V
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
 _NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
+_NO_ROW = "false"
 _PROVEN_NOBODY = f"(SELECT devmentor.authentic() AND {_NOBODY_IN_PARTICULAR})"
 
 # Changes of rows are recorded by the tables' triggers, and erasures by the function that looks for such a
@@ -48,6 +49,7 @@ class Rule:
         proven: The same of who is proven to act, for the barrier; empty where everybody may.
         roles: For whom.
         permissive: Whether it lets rows through that no other policy does, or holds them back.
+        check: Which rows may be written, where those are others than `condition`.
     """
 
     name: str
@@ -56,13 +58,15 @@ class Rule:
     proven: str = ""
     roles: tuple[str, ...] = ()
     permissive: bool = True
+    check: str = ""
 
     def statement(self, table: str) -> Statement:
         """Return it as a declared statement."""
         kind = "" if self.permissive else " AS RESTRICTIVE"
         command = "" if self.command == "ALL" else f" FOR {self.command}"
         using = "" if self.command == "INSERT" else f" USING ({self.condition})"
-        check = "" if self.command in {"SELECT", "DELETE"} else f" WITH CHECK ({self.condition})"
+        written = self.check or self.condition
+        check = "" if self.command in {"SELECT", "DELETE"} else f" WITH CHECK ({written})"
         return statement(
             f"CREATE POLICY {self.name} ON {table}{kind}{command} TO {', '.join(self.roles)}{using}{check}"
         )
@@ -108,22 +112,23 @@ def rules(security: Security) -> Iterator[Rule]:
 
 def _barriers(security: Security, rules: list[Rule]) -> Iterator[Rule]:
     """Yield what holds back the rows that none of the policies of those who act lets through."""
-    asked: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    asked: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for command in COMMANDS:
         for role in _with_privilege(security, command):
-            theirs = [
-                rule.proven for rule in rules if role in rule.roles and rule.command in {command, "ALL"}
-            ]
-            if theirs and "" not in theirs:
-                asked.setdefault((command, tuple(dict.fromkeys(theirs))), []).append(role)
-    if len(asked) == len(COMMANDS) and len({conditions for _, conditions in asked}) == 1:
-        (command, conditions), roles = next(iter(asked.items()))
-        asked = {("ALL", conditions): roles}
-    for (command, conditions), roles in asked.items():
+            theirs = [rule for rule in rules if role in rule.roles and rule.command in {command, "ALL"}]
+            seen = tuple(dict.fromkeys(rule.proven for rule in theirs))
+            written = tuple(dict.fromkeys(rule.proven for rule in theirs if rule.check != _NO_ROW))
+            if seen and "" not in seen:
+                asked.setdefault((command, seen, written), []).append(role)
+    if len(asked) == len(COMMANDS) and len({tuple(rest) for _, *rest in asked}) == 1:
+        (_, seen, written), roles = next(iter(asked.items()))
+        asked = {("ALL", seen, written): roles}
+    for (command, seen, written), roles in asked.items():
         name = "barrier" if command == "ALL" else f"barrier_{command.lower()}"
-        if sum(other == command for other, _ in asked) > 1:
+        if sum(other == command for other, *_ in asked) > 1:
             name = f"{name}_{roles[0].removeprefix('devmentor_')}"
-        yield Rule(name, command, barrier(conditions), roles=tuple(roles), permissive=False)
+        check = barrier(written) if written != seen else ""
+        yield Rule(name, command, barrier(seen), roles=tuple(roles), permissive=False, check=check)
 
 
 def _acting(security: Security) -> Iterator[Rule]:
@@ -137,14 +142,11 @@ def _acting(security: Security) -> Iterator[Rule]:
         condition, held = _NOBODY_IN_PARTICULAR, _PROVEN_NOBODY
         if chore.when:
             condition, held = f"{condition} AND ({chore.when})", f"({held} AND {proven(chore.when)})"
+        rule = Rule("", "", condition, held, roles=(security.grants[0].service.role,))
         for command in chore.commands:
-            yield Rule(
-                f"chore_{command.lower()}",
-                command,
-                condition,
-                held,
-                roles=(security.grants[0].service.role,),
-            )
+            yield replace(rule, name=f"chore_{command.lower()}", command=command)
+        if chore.locks:
+            yield replace(rule, name="chore_lock", command="UPDATE", check=_NO_ROW)
 
 
 def _with_privilege(security: Security, command: str) -> tuple[str, ...]:

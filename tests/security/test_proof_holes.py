@@ -76,6 +76,21 @@ HOLES = {
         "devmentor_projects",
         "1 row",
     ),
+    "chore that changes what it deletes": Hole(
+        "ALTER POLICY chore_lock ON auth.user_sessions WITH CHECK (true);"
+        " ALTER POLICY barrier_update ON auth.user_sessions WITH CHECK (true)",
+        "auth.user_sessions",
+        "UPDATE, expired, service alone",
+        "devmentor_auth",
+        "1 row",
+    ),
+    "owner that changes": Hole(
+        "DROP TRIGGER keep_owner ON auth.user_sessions",
+        "auth.user_sessions",
+        "UPDATE to move a row, expired, service alone",
+        "devmentor_auth",
+        "1 row",
+    ),
     "one policy too many": Hole(
         "CREATE POLICY more ON auth.teams FOR SELECT TO devmentor_auth USING (true)",
         "auth.teams",
