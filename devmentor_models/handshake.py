@@ -19,17 +19,15 @@ from devmentor_models.errors import (
     SchemaUnknown,
 )
 from devmentor_models.kit.translate import translate
-from devmentor_models.security.signing import SWITCHED_ON
+from devmentor_models.security.signing import STATE
 
 #: One round trip. The server answers for an empty database as well, by an error.
 QUERY = (
     "SELECT r.revision, r.compatible_from,"
     " CASE WHEN u.rolsuper OR u.rolbypassrls OR pg_has_role('devmentor_owner', 'USAGE') THEN u.rolname END,"
-    " EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'devmentor'::regnamespace AND p.proname = 'signed'"
-    f" AND p.pronargs = 0 AND {SWITCHED_ON}),"
-    " EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'devmentor'::regnamespace"
-    " AND c.relname = 'context_keys' AND pg_relation_size(c.oid) > 0)"
-    " FROM devmentor.revisions r, pg_roles u WHERE u.rolname = current_user ORDER BY r.position"
+    " k.signed, k.filled"
+    f" FROM devmentor.revisions r CROSS JOIN pg_roles u LEFT JOIN ({STATE}) k ON true"
+    " WHERE u.rolname = current_user ORDER BY r.position"
 )
 
 log = logging.getLogger("devmentor_models")
@@ -62,7 +60,9 @@ class SchemaState:
     unbound_role: str | None = None
 
 
-def judge(rows: Sequence[tuple[str, str, str | None, bool, bool]], *, signs: bool) -> SchemaState:
+def judge(
+    rows: Sequence[tuple[str, str, str | None, bool | None, bool | None]], *, signs: bool
+) -> SchemaState:
     """Compare what the database has, as `QUERY` returns it, with what this installation has.
 
     Args:

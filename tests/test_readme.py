@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devmentor_models import migrate
 from devmentor_models.cli.app import app
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +29,11 @@ def test_service_example(devmentor_database_url: str, tmp_path: Path) -> None:
             [sys.executable, str(service)], capture_output=True, text=True, env=environment, check=False
         )
         assert (done.stdout, done.stderr) == ("Analytical Engine: 70 credits left\n", "")
+
+
+def test_the_quickstart_leads_to_the_newest_revision() -> None:
+    """What it prints is shown as it is now."""
+    assert f"migrated from nothing to {migrate.head()} " in README
 
 
 def test_commands_exist() -> None:

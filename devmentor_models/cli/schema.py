@@ -31,8 +31,8 @@ def remark(target: Target) -> str | None:
             except psycopg.Error as error:
                 raise handshake.explain(error) from None
             state = handshake.judge(rows, signs=True)  # nobody acts here, so no key is needed
-    except (SchemaMismatch, ContextRefused) as mismatch:
-        return told(mismatch)
+    except (SchemaMismatch, ContextRefused) as refused:
+        return told(refused)
     return None if state.status is handshake.SchemaStatus.CURRENT else state.message
 
 

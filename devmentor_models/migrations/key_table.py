@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from devmentor_models.kit.base import TECHNICAL_SCHEMA
 from devmentor_models.kit.variables import SECRETS_VARIABLE, variable
 from devmentor_models.migrations.identifiers import literal
-from devmentor_models.security.signing import KEY_VARIABLE, SWITCHED_ON, ContextKeys
+from devmentor_models.security.signing import KEY_VARIABLE, STATE, ContextKeys
 
 TABLE = f"{TECHNICAL_SCHEMA}.context_keys"
 
@@ -41,19 +41,6 @@ CREATE = (
 
 #: Whoever makes the table again takes this advisory lock.
 _LOCK_KEY = 0x6465766D6B6579
-
-# From the catalogs, which everybody may read. The keys themselves are the owner's alone, but not how much
-# room they take; a table that held one until it was emptied may look as if it still did.
-_STATE = text(
-    f"""
-    SELECT c.oid IS NOT NULL, {SWITCHED_ON},
-           coalesce(pg_relation_size(c.oid), 0) > 0
-    FROM pg_namespace n
-    JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'signed' AND p.pronargs = 0
-    LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'context_keys'
-    WHERE n.nspname = :schema
-    """
-)
 
 _INSERT = text(
     f"INSERT INTO {TABLE} (place, fingerprint, inner_pad, outer_pad)"
@@ -105,7 +92,7 @@ _KEY_NOT_ASKED_FOR = (
 
 def look(connection: Connection) -> KeyTable | None:
     """Return the state of the table; None where the database is older than signed contexts, or empty."""
-    row = connection.execute(_STATE, {"schema": TECHNICAL_SCHEMA}).one_or_none()
+    row = connection.execute(text(STATE)).one_or_none()
     return KeyTable(*row) if row else None
 
 

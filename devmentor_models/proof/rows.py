@@ -75,6 +75,10 @@ class Attempts:
         return Actor.user(self.tenants.stranger)
 
     @property
+    def _service(self) -> Actor:
+        return Actor.service(self.role.removeprefix("devmentor_"))
+
+    @property
     def _theirs(self) -> Row:
         return self.tenants.others[self.table.name]
 
@@ -191,7 +195,7 @@ class Attempts:
 
     def _without_user(self) -> None:
         """No context at all, one that is none, and a service on its own account."""
-        none = {"no context": None, "service alone": Actor.service(self.role.removeprefix("devmentor_"))}
+        none = {"no context": None, "service alone": self._service}
         for context, actor in none.items():
             for command in COMMANDS:
                 row = self._theirs | ({"id": str(uuid4())} if command == "INSERT" else {})
@@ -223,7 +227,7 @@ class Attempts:
         if not self.table.purged(self.role):
             return
         name, key = self.table.name, f"id = {literal(self._theirs['id'])}"
-        actor = Actor.service(self.role.removeprefix("devmentor_"))
+        actor = self._service
         expired = f"UPDATE {name} SET created_at = '2000-01-01', expires_at = '2000-01-02' WHERE {key}"
         moved = f"UPDATE {name} SET user_id = {literal(str(self.tenants.stranger))} WHERE {key}"
         for command, expected, sql in (

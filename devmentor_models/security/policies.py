@@ -19,8 +19,9 @@ from devmentor_models.security.declarations import COMMANDS, Policy, Security, V
 from devmentor_models.security.roles import BACKUP, OWNER, READONLY
 
 _NOBODY_IN_PARTICULAR = "devmentor.claimed_user_id() IS NULL AND devmentor.claimed_service() IS NOT NULL"
-_NO_ROW = "false"
 _PROVEN_NOBODY = f"(SELECT devmentor.authentic() AND {_NOBODY_IN_PARTICULAR})"
+#: What a policy checks that only lets rows be locked.
+_NO_ROW = "false"
 
 # Changes of rows are recorded by the tables' triggers, and erasures by the function that looks for such a
 # line; nobody else can write either. A service that acts for somebody whom it identified may leave that one

@@ -30,8 +30,17 @@ from devmentor_models.security.actor import Actor
 KEY_VARIABLE = "DEVMENTOR_CONTEXT_KEY"
 _BLOCK_BYTES = 64  # of SHA-256
 
-#: Whether ``devmentor.signed()``, which is ``p`` of pg_proc, is switched on; the catalog answers anybody.
-SWITCHED_ON = "pg_get_function_sqlbody(p.oid) = 'RETURN true'"
+#: Whether the table of keys is there, whether signed contexts alone count, and whether there is a key, as far
+#: as anybody may know; no row where a database is older than that, or empty. From the catalogs, which answer
+#: anybody: the keys are the owner's alone, but not how much room they take. An emptied table may look filled.
+STATE = (
+    "SELECT c.oid IS NOT NULL AS present, pg_get_function_sqlbody(p.oid) = 'RETURN true' AS signed,"
+    " coalesce(pg_relation_size(c.oid), 0) > 0 AS filled"
+    " FROM pg_namespace n"
+    " JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'signed' AND p.pronargs = 0"
+    " LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'context_keys'"
+    " WHERE n.nspname = 'devmentor'"
+)
 
 #: What identifies a session: its process, and its clock in seconds. Names are qualified and nothing is an
 #: operator, since an earlier transaction may have left a search_path of its own. The seconds are numeric: a
